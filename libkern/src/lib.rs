@@ -1,0 +1,2 @@
+//! libkern
+#![no_std]

@@ -1,0 +1,2 @@
+//! libmcp/abi
+#![no_std]

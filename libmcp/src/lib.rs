@@ -1,0 +1,2 @@
+//! libmcp
+#![no_std]
