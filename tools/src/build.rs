@@ -1,0 +1,1 @@
+//! Turns a crate into an image.
