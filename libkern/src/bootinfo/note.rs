@@ -91,7 +91,8 @@ pub enum Note {
         /// Which one.
         what: &'static str,
     },
-    /// A root system description pointer whose signature or checksum is wrong, or that cannot be read.
+    /// A root system description pointer whose signature or checksum is wrong, or that cannot be
+    /// read.
     RsdpBad,
     /// A framebuffer whose geometry makes no sense, or that lies in memory.
     FramebufferBad,
