@@ -1,1 +1,0 @@
-//! The machine layer on the host.

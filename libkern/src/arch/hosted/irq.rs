@@ -1,0 +1,34 @@
+//! Interrupts of a core that has none: a flag that tests can look at.
+
+use std::cell::Cell;
+
+thread_local! {
+    static ENABLED: Cell<bool> = const { Cell::new(true) };
+}
+
+/// Whether interrupts were on, as [`save_and_disable`] found them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "interrupts stay off until the flags are restored"]
+pub struct Flags(pub bool);
+
+/// Whether this core takes interrupts now.
+#[must_use]
+pub fn enabled() -> bool {
+    ENABLED.get()
+}
+
+/// Turns interrupts off and says whether they were on.
+pub fn save_and_disable() -> Flags {
+    Flags(ENABLED.replace(false))
+}
+
+/// Puts interrupts back as they were.
+///
+/// # Safety
+/// `flags` come from the innermost [`save_and_disable`] of this core that has not been restored yet, and no value that
+/// vouches for interrupts being off outlives the call.
+pub unsafe fn restore(flags: Flags) {
+    if flags.0 {
+        ENABLED.set(true);
+    }
+}
