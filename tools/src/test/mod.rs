@@ -1,12 +1,17 @@
-//! `cargo roost tidy`.
+//! `cargo roost test`.
 
 use std::process::ExitCode;
 
-/// tidy
+pub mod report;
+pub mod requirements;
+pub mod tier;
+pub mod workspace;
+
+/// test
 #[derive(clap::Args)]
 pub struct Args {}
 
 /// Runs the subcommand.
 pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("tidy is being written")
+    anyhow::bail!("test is being written")
 }
