@@ -1,0 +1,318 @@
+/*
+ * Counts what a guest executes, from outside: a TCG plugin for QEMU.
+ *
+ * A region is what runs between two addresses, on whatever core: from the instruction at `begin` up to, and
+ * without, the one at `end`. Regions do not overlap. Each visit to one is reported by itself, so that a
+ * guest which runs an operation N times and then 2N times in the same region yields a slope. Counted per
+ * core are
+ *
+ *   instructions  all of them
+ *   locked        with a lock prefix, xchg with memory, and full fences
+ *   serialising   MSRs, control and debug registers, descriptor tables, ports, iret, cpuid, invlpg
+ *   state         fxsave, xsave and their like, both directions
+ *   rep           iterations of string instructions with a rep prefix, which count as one above
+ *
+ * and, per visit, how many cache lines more than one core touched and how many locked instructions fell on
+ * those. What a core executes from the entry of a function marked `wait` to its return, interrupt handlers
+ * included, is not counted: how long a wait lasts says nothing about the code. The return is found by
+ * counting calls and returns, which holds for a function that was jumped to as a tail call, too.
+ *
+ * Arguments: out=FILE, begin=NAME:ADDRESS, end=NAME:ADDRESS, wait=ADDRESS (any number of the last three).
+ * Output, a line each:
+ *   core NAME VISIT CORE INSTRUCTIONS LOCKED SERIALISING STATE REP
+ *   lines NAME VISIT SHARED LOCKED
+ *   error SENTENCE
+ *
+ * Needs `-accel tcg,thread=single` or `-icount`: nothing here is locked.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The part of QEMU's plugin interface that is used. Version 3 is that of QEMU 9; QEMU 10 takes it as well. */
+typedef uint64_t plugin_id;
+typedef uint32_t mem_info;
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+struct qemu_plugin_hwaddr;
+enum { NO_REGISTERS = 0, READS_AND_WRITES = 3 };
+extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id, struct qemu_plugin_tb *));
+extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, void (*)(unsigned, void *),
+                                                   int flags, void *);
+extern void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *,
+                                             void (*)(unsigned, mem_info, uint64_t, void *), int flags,
+                                             int accesses, void *);
+extern void qemu_plugin_register_atexit_cb(plugin_id, void (*)(plugin_id, void *), void *);
+extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
+extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
+extern size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
+extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
+extern struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(mem_info, uint64_t);
+extern uint64_t qemu_plugin_hwaddr_phys_addr(const struct qemu_plugin_hwaddr *);
+#define EXPORT __attribute__((visibility("default")))
+EXPORT int qemu_plugin_version = 3;
+
+enum { MAX_CORES = 512, MAX_MARKS = 256, LINE_SHIFT = 6, TABLE_BITS = 20 };
+
+/* What an instruction is, decided once when it is translated and carried as the callbacks' argument. */
+enum {
+    LOCKED = 1, SERIALISING = 2, STATE = 4, CALL = 8, RETURN = 16,
+    REP_ONE = 32,  /* a rep that accesses memory once per iteration */
+    REP_TWO = 64,  /* twice */
+    MARK_SHIFT = 8 /* index into `marks`, plus one */
+};
+
+enum mark_kind { BEGIN, END, WAIT };
+struct mark { enum mark_kind kind; uint64_t address; const char *name; };
+static struct mark marks[MAX_MARKS];
+static unsigned mark_count;
+
+struct core {
+    uint64_t instructions, locked, serialising, state, half_reps;
+    unsigned wait_depth; /* calls below the caller of a wait function; 0: not waiting */
+    bool lock_pending;   /* the locked instruction under way has not accessed memory yet */
+    bool in_rep;         /* the last instruction had a rep prefix: the same one again is its next iteration */
+};
+static struct core cores[MAX_CORES];
+
+struct line { uint64_t address_plus_one; uint32_t visit, locked; uint16_t core; bool shared; };
+static struct line lines[1 << TABLE_BITS];
+static unsigned line_count;
+
+static const struct mark *region; /* the BEGIN of the one under way */
+static uint32_t visit;            /* of all regions; a line of another visit is stale */
+static FILE *out;
+
+static void begin_visit(const struct mark *mark)
+{
+    if (region) {
+        fprintf(out, "error region %s begins within %s\n", mark->name, region->name);
+        return;
+    }
+    region = mark;
+    visit++;
+    line_count = 0;
+    for (unsigned i = 0; i < MAX_CORES; i++) {
+        unsigned wait_depth = cores[i].wait_depth;
+        cores[i] = (struct core){.wait_depth = wait_depth};
+    }
+}
+
+static void end_visit(const struct mark *mark)
+{
+    uint64_t shared = 0, locked = 0;
+    if (!region || strcmp(region->name, mark->name) != 0) {
+        return;
+    }
+    for (unsigned i = 0; i < MAX_CORES; i++) {
+        const struct core *core = &cores[i];
+        if (core->instructions) {
+            fprintf(out, "core %s %u %u %lu %lu %lu %lu %lu\n", region->name, visit, i, core->instructions,
+                    core->locked, core->serialising, core->state, core->half_reps / 2);
+        }
+    }
+    for (size_t i = 0; i < (size_t)1 << TABLE_BITS; i++) {
+        if (lines[i].visit == visit && lines[i].shared) {
+            shared++;
+            locked += lines[i].locked;
+        }
+    }
+    fprintf(out, "lines %s %u %lu %lu\n", region->name, visit, shared, locked);
+    fflush(out);
+    region = NULL;
+}
+
+/* The entry of a line in this visit, made if it is new; NULL if the table is full. */
+static struct line *line_at(uint64_t address, unsigned core)
+{
+    uint64_t line = address >> LINE_SHIFT, mask = ((uint64_t)1 << TABLE_BITS) - 1;
+    for (uint64_t i = (line * 0x9e3779b97f4a7c15) >> (64 - TABLE_BITS);; i = (i + 1) & mask) {
+        struct line *entry = &lines[i];
+        if (entry->visit != visit) {
+            if (++line_count > mask / 2) {
+                return NULL;
+            }
+            *entry = (struct line){.address_plus_one = line + 1, .visit = visit, .core = core};
+        }
+        if (entry->address_plus_one == line + 1) {
+            return entry;
+        }
+    }
+}
+
+static void on_instruction(unsigned index, void *what)
+{
+    uintptr_t flags = (uintptr_t)what;
+    struct core *core = &cores[index];
+    if (flags >> MARK_SHIFT) {
+        const struct mark *mark = &marks[(flags >> MARK_SHIFT) - 1];
+        switch (mark->kind) {
+        case BEGIN: begin_visit(mark); break;
+        case END: end_visit(mark); break;
+        case WAIT: core->wait_depth += core->wait_depth == 0; break;
+        }
+    }
+    if (core->wait_depth) {
+        core->lock_pending = false;
+        core->wait_depth += (flags & CALL) != 0;
+        core->wait_depth -= (flags & RETURN) != 0;
+        return;
+    }
+    bool rep = (flags & (REP_ONE | REP_TWO)) != 0, iteration = rep && core->in_rep;
+    core->in_rep = rep;
+    if (region && !iteration) {
+        core->instructions++;
+        core->locked += (flags & LOCKED) != 0;
+        core->serialising += (flags & SERIALISING) != 0;
+        core->state += (flags & STATE) != 0;
+        core->lock_pending = (flags & LOCKED) != 0;
+    }
+}
+
+static void on_access(unsigned index, mem_info info, uint64_t address, void *what)
+{
+    uintptr_t flags = (uintptr_t)what;
+    struct core *core = &cores[index];
+    if (!region) {
+        return;
+    }
+    /* By physical address: the direct map and the image are two views of the same lines. */
+    const struct qemu_plugin_hwaddr *hardware = qemu_plugin_get_hwaddr(info, address);
+    struct line *line = line_at(hardware ? qemu_plugin_hwaddr_phys_addr(hardware) : address, index);
+    if (!line) {
+        fprintf(out, "error region %s touches too many cache lines\n", region->name);
+        region = NULL;
+        return;
+    }
+    line->shared |= line->core != index;
+    if (!core->wait_depth) {
+        line->locked += core->lock_pending;
+        core->lock_pending = false;
+        core->half_reps += flags & REP_ONE ? 2 : (flags & REP_TWO) != 0;
+    }
+}
+
+/* What the instruction in `code` is. Knows as much of x86-64's encoding as it needs. */
+static uintptr_t classify(const uint8_t *code, size_t length)
+{
+    bool lock = false, rep = false;
+    size_t i = 0;
+    for (; i < length; i++) {
+        uint8_t byte = code[i];
+        lock |= byte == 0xf0;
+        rep |= byte == 0xf2 || byte == 0xf3;
+        if (!(memchr("\xf0\xf2\xf3\x66\x67\x2e\x36\x3e\x26\x64\x65", byte, 11) || (byte & 0xf0) == 0x40)) {
+            break;
+        }
+    }
+    /* Zero bytes stand in for what a short instruction lacks; no case below depends on them. */
+    uint8_t bytes[3] = {0};
+    memcpy(bytes, code + i, length - i < 3 ? length - i : 3);
+    uint8_t opcode = bytes[0], second = bytes[1];
+    bool two_byte = opcode == 0x0f;
+    uint8_t modrm = two_byte ? bytes[2] : second;
+    bool memory = modrm >> 6 != 3;
+    unsigned extension = modrm >> 3 & 7;
+
+    if (lock) {
+        return LOCKED;
+    }
+    if (!two_byte) {
+        switch (opcode) {
+        case 0x86: case 0x87: return memory ? LOCKED : 0;
+        case 0xe8: return CALL;
+        case 0xff: return extension == 2 || extension == 3 ? CALL : 0;
+        case 0xc2: case 0xc3: return RETURN;
+        case 0xcf: return SERIALISING;
+        case 0xa4: case 0xa5: case 0xa6: case 0xa7: return rep ? REP_TWO : 0;
+        case 0xaa: case 0xab: case 0xac: case 0xad: case 0xae: case 0xaf: return rep ? REP_ONE : 0;
+        case 0x6c: case 0x6d: case 0x6e: case 0x6f: return SERIALISING | (rep ? REP_ONE : 0);
+        case 0xe4: case 0xe5: case 0xe6: case 0xe7:
+        case 0xec: case 0xed: case 0xee: case 0xef: return SERIALISING;
+        default: return 0;
+        }
+    }
+    switch (second) {
+    case 0x01: return memory && (extension == 2 || extension == 3 || extension == 7) ? SERIALISING : 0;
+    case 0x09: case 0x30: case 0x32: case 0xa2: return SERIALISING;
+    case 0x20: case 0x21: case 0x22: case 0x23: return SERIALISING;
+    case 0xae:
+        /* Memory: fxsave, fxrstor, -, -, xsave, xrstor, xsaveopt, clflush. Registers: the fences. */
+        if (memory) {
+            return extension < 2 || (extension > 3 && extension < 7) ? STATE : 0;
+        }
+        return extension == 6 && !rep ? LOCKED : 0;
+    case 0xc7: return memory && extension >= 3 && extension <= 5 ? STATE : 0;
+    default: return 0;
+    }
+}
+
+static void on_translation(plugin_id id, struct qemu_plugin_tb *block)
+{
+    (void)id;
+    for (size_t i = 0; i < qemu_plugin_tb_n_insns(block); i++) {
+        struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, i);
+        uint8_t code[16];
+        uintptr_t flags = classify(code, qemu_plugin_insn_data(instruction, code, sizeof code));
+        uint64_t address = qemu_plugin_insn_vaddr(instruction);
+        for (unsigned m = 0; m < mark_count; m++) {
+            if (marks[m].address == address) {
+                flags |= (uintptr_t)(m + 1) << MARK_SHIFT;
+            }
+        }
+        qemu_plugin_register_vcpu_insn_exec_cb(instruction, on_instruction, NO_REGISTERS, (void *)flags);
+        qemu_plugin_register_vcpu_mem_cb(instruction, on_access, NO_REGISTERS, READS_AND_WRITES,
+                                         (void *)flags);
+    }
+}
+
+static void at_exit(plugin_id id, void *unused)
+{
+    (void)id, (void)unused;
+    if (region) {
+        fprintf(out, "error region %s does not end\n", region->name);
+    }
+    fclose(out);
+}
+
+/* Takes `begin=NAME:ADDRESS` and its like; false if it is none of them. */
+static bool take_mark(char *argument)
+{
+    static const char *const kinds[] = {"begin=", "end=", "wait="};
+    for (enum mark_kind kind = BEGIN; kind <= WAIT; kind++) {
+        size_t length = strlen(kinds[kind]);
+        if (strncmp(argument, kinds[kind], length) == 0 && mark_count < MAX_MARKS) {
+            char *name = argument + length, *colon = strrchr(name, ':');
+            const char *address = colon ? colon + 1 : name;
+            if (colon) {
+                *colon = 0;
+            }
+            marks[mark_count++] = (struct mark){kind, strtoull(address, NULL, 16), strdup(name)};
+            return true;
+        }
+    }
+    return false;
+}
+
+EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
+{
+    (void)info;
+    for (int i = 0; i < argc; i++) {
+        if (strncmp(argv[i], "out=", 4) == 0) {
+            out = fopen(argv[i] + 4, "w");
+        } else if (!take_mark(argv[i])) {
+            fprintf(stderr, "count: cannot take the argument %s\n", argv[i]);
+            return 1;
+        }
+    }
+    if (!out) {
+        fprintf(stderr, "count: out= names no file that can be written\n");
+        return 1;
+    }
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+    qemu_plugin_register_atexit_cb(id, at_exit, NULL);
+    return 0;
+}
