@@ -1,12 +1,152 @@
-//! `cargo roost run`.
+//! `cargo roost run`: build an application, boot it, be its console, and end as it ended.
 
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// run
+use crate::build::{self, Image, Package, Profile, Request, Settings, Target};
+use crate::qemu::{self, Config, Message, Outcome};
+use crate::screen::Screen;
+
+/// Where gdb looks by default.
+const GDB_PORT: u16 = 1234;
+
+/// Build an application and boot it.
+///
+/// The console of the booted machine is this command's input and output, and the application's exit code
+/// becomes this command's. A panic gives 101, a machine that dies without a word 102, a timeout 124.
+///
+/// Settings that are always the same can live in the application's Cargo.toml, under
+/// [package.metadata.roost]: smp, mem, machine, boot, accel, cpu, args, profile, timeout.
 #[derive(clap::Args)]
-pub struct Args {}
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Application: a package of this workspace, or a directory in its examples/ [default: the package in
+    /// the current directory].
+    #[arg(conflicts_with = "manifest_path")]
+    example: Option<String>,
+
+    /// Its Cargo.toml, for an application outside this workspace.
+    #[arg(long, value_name = "PATH")]
+    manifest_path: Option<PathBuf>,
+
+    /// Which of its binaries, if it has several.
+    #[arg(long, value_name = "NAME")]
+    bin: Option<String>,
+
+    /// Features of it to switch on.
+    #[arg(long, short = 'F', value_name = "FEATURES", value_delimiter = ',')]
+    features: Vec<String>,
+
+    /// Build it optimised.
+    #[arg(long, short)]
+    release: bool,
+
+    /// Build it unoptimised, whatever its settings say [the default].
+    #[arg(long, conflicts_with = "release")]
+    debug: bool,
+
+    /// Show all that cargo, compiler and linker say.
+    #[arg(long, short)]
+    verbose: bool,
+
+    #[command(flatten)]
+    machine: qemu::Options,
+
+    /// Wait for a debugger before the first instruction, and say how to attach one.
+    #[arg(long)]
+    gdb: bool,
+
+    /// End the run after so many seconds.
+    #[arg(long, value_name = "S")]
+    timeout: Option<u64>,
+
+    /// Arguments for the application. Words that begin with `roost.` are options of the kernel, as in
+    /// roost.log=debug; after a further `--`, no word is.
+    #[arg(last = true, value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+const EXAMPLES: &str = "Examples:
+  cargo roost run hello                            boot examples/hello with 4 cores
+  cargo roost run hello --smp 64 --release         with 64, optimised
+  cargo roost run hello --boot grub-uefi           from a CD by UEFI firmware and GRUB
+  cargo roost run hello -- roost.log=debug a 'b c' with a kernel option and two arguments";
 
 /// Runs the subcommand.
-pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("run is being written")
+///
+/// # Errors
+/// If the application cannot be found, built or booted.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let package = Package::find(args.example.as_deref(), args.manifest_path.as_deref())?;
+    let settings = package.settings.clone();
+    let profile = match (args.release, args.debug) {
+        (true, _) => Profile::Release,
+        (_, true) => Profile::Dev,
+        _ => settings.profile.unwrap_or_default(),
+    };
+    // Before the build, so that a machine that cannot be is refused at once.
+    let mut config = config(&args.machine, &settings, &args.args)?;
+    config.timeout = args.timeout.map(Duration::from_secs).or(config.timeout);
+    let image = build::build(&Request {
+        target: args.bin.map_or(Target::Default, Target::Bin),
+        profile,
+        features: args.features,
+        verbose: args.verbose,
+        ..Request::new(package)
+    })?;
+    if args.gdb {
+        let port = free_port();
+        config.gdb = Some(port);
+        eprintln!("The machine waits for a debugger:");
+        eprintln!("  gdb -ex 'target remote localhost:{port}' {}", image.path.display());
+    }
+    boot(&image, &config)
+}
+
+/// The machine that an application is run on, with this process's standard input at its serial port.
+///
+/// # Errors
+/// If options and settings contradict each other.
+pub fn config(options: &qemu::Options, settings: &Settings, args: &[String]) -> anyhow::Result<Config> {
+    let words = match (args, &settings.args) {
+        ([], Some(usual)) => usual,
+        (given, _) => given,
+    };
+    Ok(Config {
+        append: qemu::join_words(words),
+        stdin: true,
+        timeout: settings.timeout.map(Duration::from_secs),
+        ..options.resolve(settings)?
+    })
+}
+
+/// Boots an image, shows its console, and returns its exit code.
+///
+/// # Errors
+/// If it cannot be booted.
+pub fn boot(image: &Image, config: &Config) -> anyhow::Result<ExitCode> {
+    let mut screen = Screen::new(io::stdout().lock(), &image.path);
+    let outcome = qemu::run(image, config, &mut |message| {
+        if let Message::Console(bytes) = message {
+            screen.show(&bytes)?;
+        }
+        Ok(())
+    })?;
+    screen.finish()?;
+    match (outcome.sentence(), &outcome) {
+        (Some(sentence), Outcome::QemuFailed { .. }) => anyhow::bail!(sentence),
+        (Some(sentence), Outcome::Rebooted) => eprintln!("note: {sentence}"),
+        (Some(sentence), _) => eprintln!("error: {sentence}"),
+        (None, _) => {}
+    }
+    Ok(ExitCode::from(outcome.exit_code()))
+}
+
+/// The usual port if it is free, else one that is.
+fn free_port() -> u16 {
+    let bound = TcpListener::bind(("127.0.0.1", GDB_PORT)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)));
+    bound.and_then(|listener| listener.local_addr()).map_or(GDB_PORT, |address| address.port())
 }

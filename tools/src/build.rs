@@ -1,1 +1,0 @@
-//! Turns a crate into an image.

@@ -1,0 +1,136 @@
+//! One cargo invocation for one image.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{env, thread};
+
+use anyhow::{Context as _, Result, bail};
+use cargo_metadata::{Artifact, Message};
+
+use super::diagnose::Diagnosis;
+use super::progress::Progress;
+use super::{Profile, Request, Target};
+
+/// What cargo made.
+pub struct Built {
+    /// The file.
+    pub executable: PathBuf,
+    /// Name of the target.
+    pub target: String,
+}
+
+/// Runs cargo and shows its progress.
+pub fn build(request: &Request) -> Result<Built> {
+    let package = &request.package;
+    let name = match &request.target {
+        Target::Default => package.name.clone(),
+        Target::Bin(name) | Target::Test(name) => name.clone(),
+    };
+    let progress = Arc::new(Mutex::new(Progress::start(&name)));
+    let mut command = command(request, lock(&progress).is_terminal());
+    let mut child = command.spawn().context("cannot start cargo; is it on the PATH?")?;
+
+    let stderr = child.stderr.take().expect("it is piped");
+    let reader = thread::spawn({
+        let progress = Arc::clone(&progress);
+        move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lock(&progress).cargo(&line);
+            }
+        }
+    });
+    let mut artifacts = Vec::new();
+    let mut diagnosis = None;
+    let stdout = child.stdout.take().expect("it is piped");
+    for message in Message::parse_stream(BufReader::new(stdout)) {
+        match message.context("cannot read what cargo says")? {
+            Message::CompilerArtifact(artifact) if artifact.executable.is_some() => {
+                artifacts.push(artifact);
+            }
+            Message::CompilerMessage(message) => {
+                let message = message.message;
+                let found = Diagnosis::of(&message);
+                if found.is_none() || request.verbose {
+                    lock(&progress).print(message.rendered.as_deref().unwrap_or(&message.message));
+                }
+                diagnosis = diagnosis.or(found);
+            }
+            Message::TextLine(line) => lock(&progress).print(&line),
+            _ => {}
+        }
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    // It ends with cargo's standard error; what it read it has shown.
+    let _ = reader.join();
+    if let Some(progress) = Arc::into_inner(progress) {
+        progress.into_inner().unwrap_or_else(PoisonError::into_inner).finish(status.success());
+    }
+    match diagnosis {
+        _ if status.success() => {}
+        Some(diagnosis) => bail!(diagnosis.explain(package, request.verbose)),
+        None => bail!("`{name}` was not built; what is wrong is said above"),
+    }
+    choose(request, artifacts)
+}
+
+fn command(request: &Request, colours: bool) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // A test target takes a compiler argument, which only `cargo rustc` passes to it alone.
+    let is_test = matches!(request.target, Target::Test(_));
+    command.current_dir(request.package.directory());
+    command.args([if is_test { "rustc" } else { "build" }, "--color", "never", "--message-format"]);
+    command.arg(if colours { "json-diagnostic-rendered-ansi" } else { "json" });
+    command.arg("--manifest-path").arg(&request.package.manifest);
+    match &request.target {
+        Target::Default => command.arg("--bins"),
+        Target::Bin(name) => command.args(["--bin", name]),
+        Target::Test(name) => command.args(["--test", name]),
+    };
+    if request.profile == Profile::Release {
+        command.arg("--release");
+    }
+    if let Some(directory) = &request.target_dir {
+        command.arg("--target-dir").arg(directory);
+    }
+    if !request.features.is_empty() {
+        command.args(["--features", &request.features.join(",")]);
+    }
+    if request.verbose {
+        command.arg("--verbose");
+    }
+    if is_test {
+        // Cargo builds tests to unwind, whatever the profile says, and unwinding takes std.
+        command.args(["--", "-Cpanic=abort"]);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The one executable that was meant.
+fn choose(request: &Request, artifacts: Vec<Artifact>) -> Result<Built> {
+    let package = &request.package;
+    let meant = |artifact: &&Artifact| match (&request.target, &package.default_run) {
+        (Target::Default, Some(name)) => artifact.target.name == *name,
+        _ => true,
+    };
+    let mut meant: Vec<_> = artifacts.iter().filter(meant).collect();
+    let Some(artifact) = meant.pop() else {
+        bail!("`{}` has no binary, so there is nothing to boot", package.name);
+    };
+    if !meant.is_empty() {
+        let names: Vec<_> = artifacts.iter().map(|artifact| artifact.target.name.as_str()).collect();
+        bail!(
+            "`{}` has several binaries; choose one of {} with --bin, or set `default-run` in its Cargo.toml",
+            package.name,
+            names.join(", ")
+        );
+    }
+    let executable = artifact.executable.clone().expect("only such artifacts were kept");
+    Ok(Built { executable: executable.into(), target: artifact.target.name.clone() })
+}
+
+fn lock(progress: &Mutex<Progress>) -> std::sync::MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,104 @@
+//! Refuses an image that could not boot, or not safely, and says what is wrong with it.
+//!
+//! A loader that dislikes an image says little: QEMU falls back to its firmware, GRUB names no field, and a
+//! wrong entry address is a triple fault. All of it can be seen in the file. Checked are the ELF itself
+//! ([`elf`]), the entry for QEMU ([`pvh`]), the entry for GRUB ([`multiboot`]), and, as warnings only, system
+//! calls of Linux left in the code ([`syscalls`]).
+
+mod elf;
+mod multiboot;
+mod pvh;
+mod syscalls;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::note::{self, Kind};
+use elf::Elf;
+
+/// What is wrong with an image.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// It is not what GRUB and QEMU call an executable.
+    #[error("it is no ELF file for x86-64 ({0})")]
+    NotElf(String),
+    /// The type is `ET_DYN`.
+    #[error("it is position-independent; it must be linked with `-no-pie`")]
+    PositionIndependent,
+    /// A program header asks for something that an image cannot have.
+    #[error("it has {0}; it must be linked statically, with `-nostdlib`")]
+    Dynamic(&'static str),
+    /// There is a TLS segment.
+    #[error("it has thread-local variables (a PT_TLS segment), which an image cannot have")]
+    ThreadLocals,
+    /// A segment is both writable and executable.
+    #[error("its segment at {0:#x} is writable and executable")]
+    WritableCode(u64),
+    /// A segment's content is not all in the file.
+    #[error("its segment at {0:#x} reaches beyond the end of the file; the file is truncated")]
+    Truncated(u64),
+    /// No PVH note.
+    #[error("it has no PVH note (owner `Xen`, type 18), so QEMU could not boot it")]
+    NoPvhNote,
+    /// The note's content is no address.
+    #[error("its PVH note has {0} bytes instead of an address of 8")]
+    PvhNoteSize(usize),
+    /// The PVH entry is in no executable segment.
+    #[error("its PVH entry {0:#x} is in no executable segment")]
+    PvhEntry(u64),
+    /// No multiboot2 header within 32 KiB.
+    #[error("it has no multiboot2 header within its first 32 KiB, so GRUB could not boot it")]
+    NoMultiboot2,
+    /// The checksum is wrong.
+    #[error("the checksum of its multiboot2 header is wrong: the sum is {0:#x} instead of 0")]
+    Multiboot2Checksum(u32),
+    /// The header is not for i386.
+    #[error("its multiboot2 header is for architecture {0} instead of 0 (i386)")]
+    Multiboot2Architecture(u32),
+    /// A tag or the header overruns.
+    #[error("its multiboot2 header is damaged: {0}")]
+    Multiboot2Tags(&'static str),
+    /// No entry address tag.
+    #[error("its multiboot2 header has no entry address tag")]
+    NoMultiboot2Entry,
+    /// The multiboot2 entry is in no executable segment.
+    #[error("its multiboot2 entry {0:#x} is in no executable segment")]
+    Multiboot2Entry(u32),
+    /// There is a multiboot1 header.
+    #[error("it has a multiboot1 header at {0:#x}; QEMU would take it for one and refuse a 64-bit file")]
+    Multiboot1(usize),
+    /// No note of ours.
+    #[error(
+        "it has no Roost note; is there a build.rs that calls `roost_linker::image()`, \
+         and a function with `#[libkern::main]`?"
+    )]
+    NoRoostNote,
+    /// A note of another version.
+    #[error("it is {0}")]
+    RoostNote(String),
+}
+
+/// Checks a file. Returns what kind of image it is, and warnings.
+///
+/// # Errors
+/// If it cannot be read or has a [`Flaw`].
+pub fn file(path: &Path) -> anyhow::Result<(Kind, Vec<String>)> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    bytes_of(&bytes).with_context(|| format!("{} is no bootable image", path.display()))
+}
+
+/// Checks the content of a file.
+fn bytes_of(bytes: &[u8]) -> Result<(Kind, Vec<String>), Flaw> {
+    let elf = Elf::parse(bytes)?;
+    // First, because a program of the host fails in other ways too, and those would mislead.
+    let kind = note::kind(bytes).map_err(|error| Flaw::RoostNote(error.to_string()))?;
+    let kind = kind.ok_or(Flaw::NoRoostNote)?;
+    elf.check()?;
+    pvh::check(&elf)?;
+    multiboot::check(&elf)?;
+    Ok((kind, syscalls::warnings(&elf)))
+}

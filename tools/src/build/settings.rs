@@ -1,0 +1,49 @@
+//! `[package.metadata.roost]`: how an application wants to be run.
+
+use serde::Deserialize;
+
+use super::Profile;
+use crate::qemu::{Accel, Boot, Machine, Size};
+
+/// Settings in an application's `Cargo.toml`; the command line overrides each of them.
+///
+/// ```toml
+/// [package.metadata.roost]
+/// smp = 8
+/// mem = "1G"
+/// args = ["--verbose"]
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Number of cores.
+    pub smp: Option<u32>,
+    /// Amount of memory, as in `"128M"`.
+    pub mem: Option<Size>,
+    /// Board: `"microvm"`, `"q35"` or `"pc"`.
+    pub machine: Option<Machine>,
+    /// What loads the image: `"kernel"`, `"grub-bios"`, `"grub-uefi"`.
+    pub boot: Option<Boot>,
+    /// What executes it: `"auto"`, `"tcg"`, `"kvm"`.
+    pub accel: Option<Accel>,
+    /// QEMU's name of the CPU model.
+    pub cpu: Option<String>,
+    /// Arguments, one per string.
+    pub args: Option<Vec<String>>,
+    /// `"dev"` or `"release"`.
+    pub profile: Option<Profile>,
+    /// Seconds after which a run is ended.
+    pub timeout: Option<u64>,
+}
+
+impl TryFrom<String> for Profile {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match name.as_str() {
+            "dev" | "debug" => Ok(Self::Dev),
+            "release" => Ok(Self::Release),
+            _ => Err(format!("`{name}` is no profile; there are dev and release")),
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! Boots an image in QEMU.

@@ -1,0 +1,122 @@
+//! QEMU's command line.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::accel::Accel;
+use super::firmware::Files;
+use super::machine::{Boot, Machine, Medium};
+use super::{Config, MAX_SMP_XAPIC};
+
+/// What is particular to one run of a [`Config`].
+pub struct Run<'a> {
+    /// The machine.
+    pub config: &'a Config,
+    /// What `config.accel` came to.
+    pub accel: Accel,
+    /// What it boots from.
+    pub files: &'a Files,
+    /// Number of the file descriptor that carries the control channel.
+    pub control: i32,
+}
+
+impl Run<'_> {
+    /// The arguments, without the program.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut args = Arguments(Vec::new());
+        // Nothing that was not asked for: no default devices, no user's configuration, no window. A guest
+        // that resets, or dies of a triple fault, ends QEMU.
+        args.add(&["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+        self.machine(&mut args);
+        self.channels(&mut args);
+        self.boot(&mut args);
+        if let Some(port) = self.config.gdb {
+            args.add(&["-S", "-gdb", &format!("tcp:127.0.0.1:{port}")]);
+        }
+        args.0.extend(self.config.extra.iter().map(OsString::from));
+        args.0
+    }
+
+    fn machine(&self, args: &mut Arguments) {
+        let Config { smp, mem, machine, .. } = self.config;
+        let serial = if self.config.serial { "" } else { ",isa-serial=off" };
+        let remapped = *smp > MAX_SMP_XAPIC;
+        let board = match machine {
+            Machine::Microvm => format!("microvm,acpi=on,rtc=on,pic=on,pit=on{serial}"),
+            // The interrupt controller of more cores than xAPIC can name is split: QEMU keeps the IOAPIC,
+            // and an IOMMU remaps to 32-bit ids.
+            Machine::Q35 if remapped => "q35,kernel-irqchip=split".to_owned(),
+            Machine::Q35 => "q35".to_owned(),
+            Machine::Pc => "pc".to_owned(),
+        };
+        args.add(&["-M", &board, "-smp", &smp.to_string(), "-m", &format!("{}K", mem.kib())]);
+        if remapped {
+            args.add(&["-device", "intel-iommu,intremap=on,eim=on"]);
+        }
+        let (accel, best_cpu) = match self.accel {
+            Accel::Kvm => ("kvm", "host"),
+            Accel::Tcg | Accel::Auto => ("tcg", "max"),
+        };
+        let accel = std::iter::once(accel).chain(self.config.accel_options.iter().map(String::as_str));
+        args.add(&["-accel", &accel.collect::<Vec<_>>().join(",")]);
+        args.add(&["-cpu", self.config.cpu.as_deref().unwrap_or(best_cpu)]);
+        if self.config.vga {
+            args.add(&["-vga", "std"]);
+        }
+    }
+
+    fn channels(&self, args: &mut Arguments) {
+        if self.config.serial {
+            args.add(&["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]);
+        }
+        args.add(&["-chardev", &format!("socket,id=control,fd={}", self.control)]);
+        args.add(&["-device", "isa-debugcon,iobase=0xe9,chardev=control"]);
+        args.add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
+    }
+
+    fn boot(&self, args: &mut Arguments) {
+        let boot = &self.files.boot;
+        let Boot::Grub(_, medium) = self.config.boot else {
+            args.0.extend(["-kernel".into(), boot.into()]);
+            args.add(&["-append", &self.config.append]);
+            return;
+        };
+        if let Some(flash) = &self.files.flash {
+            let code = file(&flash.code);
+            args.add(&["-drive", &format!("if=pflash,unit=0,format=raw,readonly=on,{code}")]);
+            args.add(&["-drive", &format!("if=pflash,unit=1,format=raw,{}", file(&flash.vars))]);
+        }
+        // What the guest writes to a disk is forgotten.
+        let access = if medium == Medium::Cd { "readonly=on" } else { "snapshot=on" };
+        args.add(&["-drive", &format!("if=none,id=boot,format=raw,{access},{}", file(boot))]);
+        let is_pc = self.config.machine == Machine::Pc;
+        match medium {
+            Medium::Cd => args.add(&["-device", "ide-cd,drive=boot,bootindex=0"]),
+            Medium::Usb => {
+                args.add(&["-device", "qemu-xhci"]);
+                args.add(&["-device", "usb-storage,drive=boot,bootindex=0"]);
+            }
+            Medium::Ahci => {
+                // The pc board's own controller is no AHCI.
+                let bus = if is_pc { "ahci.0" } else { "ide.0" };
+                if is_pc {
+                    args.add(&["-device", "ahci,id=ahci"]);
+                }
+                args.add(&["-device", &format!("ide-hd,drive=boot,bus={bus},bootindex=0")]);
+            }
+        }
+    }
+}
+
+struct Arguments(Vec<OsString>);
+
+impl Arguments {
+    fn add(&mut self, args: &[&str]) {
+        self.0.extend(args.iter().map(OsString::from));
+    }
+}
+
+/// A file as a property: within one, QEMU reads two commas as one.
+fn file(path: &Path) -> String {
+    format!("file={}", path.to_string_lossy().replace(',', ",,"))
+}

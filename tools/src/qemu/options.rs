@@ -1,0 +1,59 @@
+//! The options by which every command lets its user choose a machine.
+
+use super::{Accel, Boot, Config, MAX_SMP, MAX_SMP_XAPIC, Machine, Size};
+use crate::build::Settings;
+
+/// A machine as the command line describes it.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Machine")]
+pub struct Options {
+    /// Number of cores, 1 to 288 [default: 4].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SMP)))]
+    pub smp: Option<u32>,
+
+    /// Amount of memory, as in 128M or 4G [default: 128M].
+    #[arg(long, value_name = "SIZE")]
+    pub mem: Option<Size>,
+
+    /// Board [default: microvm, where nothing else asked for needs q35].
+    #[arg(long)]
+    pub machine: Option<Machine>,
+
+    /// What loads the image: QEMU itself, or GRUB by BIOS or by UEFI [default: kernel].
+    #[arg(long)]
+    pub boot: Option<Boot>,
+
+    /// What executes it; auto takes KVM where it works, and TCG elsewhere [default: auto].
+    #[arg(long)]
+    pub accel: Option<Accel>,
+
+    /// CPU model, by QEMU's name [default: all that the accelerator can do].
+    #[arg(long, value_name = "MODEL")]
+    pub cpu: Option<String>,
+}
+
+impl Options {
+    /// The machine: what is given here, else what the application's settings say, else what the rest needs.
+    ///
+    /// # Errors
+    /// If they contradict each other.
+    pub fn resolve(&self, settings: &Settings) -> anyhow::Result<Config> {
+        let defaults = Config::default();
+        let smp = self.smp.or(settings.smp).unwrap_or(defaults.smp);
+        let boot = self.boot.or(settings.boot).unwrap_or(defaults.boot);
+        let needs_q35 = boot != Boot::Kernel || smp > MAX_SMP_XAPIC;
+        let usual = if needs_q35 { Machine::Q35 } else { Machine::Microvm };
+        let config = Config {
+            smp,
+            boot,
+            mem: self.mem.or(settings.mem).unwrap_or(defaults.mem),
+            machine: self.machine.or(settings.machine).unwrap_or(usual),
+            accel: self.accel.or(settings.accel).unwrap_or_default(),
+            cpu: self.cpu.clone().or_else(|| settings.cpu.clone()),
+            vga: boot != Boot::Kernel,
+            ..defaults
+        };
+        config.check()?;
+        Ok(config)
+    }
+}

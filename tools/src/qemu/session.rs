@@ -1,0 +1,345 @@
+//! One run of QEMU.
+//!
+//! Three streams come out of it: the guest's serial port (QEMU's standard output), its control channel (a
+//! socket that QEMU inherits) and QEMU's own complaints (its standard error). One thread polls all three, so
+//! that what is read keeps the order in which it was written as well as streams can: where text and an event
+//! are found at the same time, the text is taken to have come first. A pipe or socket takes in what the guest
+//! writes while this side is busy, so the guest waits for nobody.
+//!
+//! **QEMU never outlives its session.** Dropping a [`Session`] kills it. If this process dies without
+//! dropping anything, the kernel kills it: the parent's death is its signal. QEMU is in a process group of
+//! its own, so that Ctrl-C on the terminal reaches this process alone, which then ends QEMU in good order
+//! (see [`interrupt`](super::interrupt)).
+//!
+//! Rejected: QMP, which would tell a reset from a power-off, but takes a handshake before the guest may run,
+//! and the guest says on the control channel what it is about; a thread per stream, which loses the order.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write as _};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Signal;
+
+use super::Config;
+use super::accel;
+use super::command::Run;
+use super::event::Event;
+use super::firmware::Files;
+use super::interrupt::Watch;
+use super::outcome::Outcome;
+use crate::build::Image;
+
+/// How long QEMU may take to end when it is asked to, before it is killed.
+const GRACE: Duration = Duration::from_secs(2);
+/// A control line longer than this is cut: no guest has that much to say at once.
+const CONTROL_LINE_MAX: usize = 64 << 10;
+
+/// Something a guest said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// Bytes of the console, as they come: lines may arrive in pieces.
+    Console(Vec<u8>),
+    /// An event.
+    Event(Event),
+}
+
+/// What [`Session::next`] waited for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// The guest said something.
+    Message(Message),
+    /// The deadline passed. The guest still runs.
+    Late,
+    /// The run is over, and all that was said has been returned before.
+    Ended(Outcome),
+}
+
+/// A running guest.
+pub struct Session {
+    qemu: Child,
+    console: Option<ChildStdout>,
+    control: Option<UnixStream>,
+    complaints: Option<ChildStderr>,
+    /// The last, unfinished line of the control channel.
+    line: Vec<u8>,
+    stderr: Vec<u8>,
+    ready: VecDeque<Message>,
+    /// How the run ends by what the guest said so far.
+    announced: Option<Outcome>,
+    /// Whether the guest said anything at all.
+    spoke: bool,
+    /// How the run ends because this side ended it.
+    stopped: Option<Outcome>,
+    watch: Watch,
+    _files: Files,
+}
+
+impl Session {
+    /// Boots `image`. Takes milliseconds, except where a medium must be made.
+    ///
+    /// # Errors
+    /// If `config` contradicts itself, if a program is missing, or if QEMU cannot be started. A QEMU that
+    /// starts and then refuses is an [`Outcome::QemuFailed`].
+    pub fn start(image: &Image, config: &Config) -> anyhow::Result<Self> {
+        config.check()?;
+        let (program, accel) = accel::resolve(config.accel)?;
+        let files = Files::prepare(image, config.boot, &config.append)?;
+        let watch = Watch::start().context("cannot catch Ctrl-C")?;
+        let (control, far_end) = UnixStream::pair()?;
+        control.set_nonblocking(true)?;
+
+        let run = Run { config, accel, files: &files, control: far_end.as_raw_fd() };
+        let mut command = Command::new(&program);
+        command.args(run.arguments()).process_group(0);
+        command.stdin(if config.stdin { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        die_with_parent(&mut command);
+        inherit(&mut command, far_end.into());
+        let mut qemu = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        if let Some(stdin) = qemu.stdin.take() {
+            thread::spawn(move || forward_stdin(stdin));
+        }
+        Ok(Self {
+            console: qemu.stdout.take(),
+            control: Some(control),
+            complaints: qemu.stderr.take(),
+            qemu,
+            line: Vec::new(),
+            stderr: Vec::new(),
+            ready: VecDeque::new(),
+            announced: None,
+            spoke: false,
+            stopped: None,
+            watch,
+            _files: files,
+        })
+    }
+
+    /// Waits for the guest to say something, for `deadline`, or for the end.
+    ///
+    /// Blocks. After [`Step::Late`] the guest still runs; wait on, or [`stop`](Self::stop) it. After
+    /// [`Step::Ended`] there is nothing more.
+    ///
+    /// # Errors
+    /// If reading fails, which no guest can cause.
+    pub fn next(&mut self, deadline: Option<Instant>) -> anyhow::Result<Step> {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return Ok(Step::Message(message));
+            }
+            if self.console.is_none() && self.control.is_none() && self.complaints.is_none() {
+                return Ok(Step::Ended(self.verdict()?));
+            }
+            if !self.wait(deadline)? {
+                return Ok(Step::Late);
+            }
+        }
+    }
+
+    /// Ends the run with [`Outcome::TimedOut`]. What the guest had said by then is still returned.
+    pub fn stop(&mut self) {
+        self.end(Outcome::TimedOut);
+    }
+
+    /// Waits for any stream and reads what there is. Returns false if `deadline` passed first.
+    fn wait(&mut self, deadline: Option<Instant>) -> anyhow::Result<bool> {
+        let timeout = match deadline.map(|at| at.checked_duration_since(Instant::now())) {
+            None => None,
+            Some(None) => return Ok(false),
+            Some(Some(left)) => Some(Timespec::try_from(left)?),
+        };
+        let interrupt = (self.stopped.is_none()).then(|| self.watch.fd());
+        let fds = [
+            self.console.as_ref().map(AsFd::as_fd),
+            self.control.as_ref().map(AsFd::as_fd),
+            self.complaints.as_ref().map(AsFd::as_fd),
+            interrupt,
+        ];
+        let Some([console, control, complaints, interrupt]) = poll_readable(fds, timeout.as_ref())? else {
+            return Ok(true);
+        };
+        if !(console || control || complaints || interrupt) {
+            return Ok(false);
+        }
+        if interrupt {
+            self.end(Outcome::Interrupted);
+        }
+        if console && let Some(bytes) = read_some(&mut self.console)? {
+            self.spoke = true;
+            self.ready.push_back(Message::Console(bytes));
+        }
+        if control {
+            match read_some(&mut self.control)? {
+                Some(bytes) => self.take_control(&bytes),
+                None => self.take_line(),
+            }
+        }
+        if complaints && let Some(bytes) = read_some(&mut self.complaints)? {
+            self.stderr.extend(bytes);
+        }
+        Ok(true)
+    }
+
+    fn take_control(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if byte == b'\n' || self.line.len() == CONTROL_LINE_MAX {
+                self.take_line();
+            }
+            if byte != b'\n' {
+                self.line.push(byte);
+            }
+        }
+    }
+
+    /// Turns what was read of a control line into an event.
+    fn take_line(&mut self) {
+        if self.line.is_empty() {
+            return;
+        }
+        self.spoke = true;
+        let line = String::from_utf8_lossy(&self.line);
+        let event = Event::parse(line.trim_end_matches('\r'));
+        self.line.clear();
+        let end = match &event {
+            Event::Exit(code) => Some(Outcome::Exited(*code)),
+            Event::Reboot => Some(Outcome::Rebooted),
+            Event::Panic(message) => Some(Outcome::Panicked { message: message.clone() }),
+            _ => None,
+        };
+        // The first word counts: a guest that panics on its way out has exited, and one that exits after a
+        // panic does so because of it.
+        if self.announced.is_none() {
+            self.announced = end;
+        }
+        self.ready.push_back(Message::Event(event));
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        if self.stopped.is_some() {
+            return;
+        }
+        self.stopped = Some(outcome);
+        // It cannot have been reaped: this session does that last.
+        let _ = rustix::process::kill_process(pid(&self.qemu), Signal::TERM);
+        let deadline = Instant::now() + GRACE;
+        while Instant::now() < deadline {
+            if !matches!(self.qemu.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        let _ = self.qemu.kill();
+    }
+
+    /// How the run ended. All streams are at their ends.
+    fn verdict(&mut self) -> anyhow::Result<Outcome> {
+        let status = self.qemu.wait().context("cannot wait for QEMU")?;
+        let announced = self.announced.clone().or_else(|| self.stopped.clone());
+        Ok(announced.unwrap_or_else(|| self.judge(status)))
+    }
+
+    /// How a run ended about which nobody said a word.
+    fn judge(&self, status: ExitStatus) -> Outcome {
+        match status.code() {
+            // A reset, with -no-reboot, and so a triple fault; or a power-off without a word.
+            Some(0) => Outcome::Died,
+            // QEMU's own code for a failure; or the guest's for a value of 0, if it said anything.
+            Some(1) if !self.spoke => Outcome::QemuFailed { stderr: self.complained() },
+            // The exit port makes `(value << 1) | 1`.
+            Some(code) if code & 1 == 1 => u8::try_from(code >> 1).map_or(Outcome::Died, Outcome::Exited),
+            _ => Outcome::QemuFailed { stderr: format!("{} ({status})", self.complained().trim()) },
+        }
+    }
+
+    fn complained(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+/// Has the kernel kill the command's process when the thread that spawns it ends.
+///
+/// For whoever spawns it from the main thread, or waits for it, that is when this process ends.
+pub fn die_with_parent(command: &mut Command) {
+    let parent = rustix::process::getpid();
+    let hook = move || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        // The parent may have died before that call; then nobody will send the signal.
+        if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(io::Error::other("the parent is gone")) }
+    };
+    // SAFETY: The hook runs between fork and exec, where only async-signal-safe functions may be called: it
+    // makes two system calls, and allocates only on the way to an error, after which the child just exits.
+    unsafe { command.pre_exec(hook) };
+}
+
+/// Leaves `fd` open in the command's process, under the same number. This process's copy is closed once the
+/// command is dropped.
+fn inherit(command: &mut Command, fd: OwnedFd) {
+    let hook = move || Ok(rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty())?);
+    // SAFETY: The hook runs between fork and exec, where only async-signal-safe functions may be called: it
+    // makes one system call and allocates nothing.
+    unsafe { command.pre_exec(hook) };
+}
+
+/// Copies this process's standard input to the guest's serial port until either ends.
+///
+/// The thread that does it ends with the process: nothing interrupts a read of a terminal.
+fn forward_stdin(mut serial: ChildStdin) {
+    let mut stdin = io::stdin().lock();
+    let mut buffer = [0; 4096];
+    while let Ok(len @ 1..) = stdin.read(&mut buffer) {
+        if serial.write_all(&buffer[..len]).and_then(|()| serial.flush()).is_err() {
+            return;
+        }
+    }
+}
+
+/// Which of `fds` can be read or are at their end; `None` if a signal came first. All false: the timeout.
+fn poll_readable<const N: usize>(
+    fds: [Option<BorrowedFd<'_>>; N],
+    timeout: Option<&Timespec>,
+) -> io::Result<Option<[bool; N]>> {
+    let mut polled: Vec<_> = fds.iter().flatten().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    match poll(&mut polled, timeout) {
+        Ok(_) => {}
+        Err(rustix::io::Errno::INTR) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let mut polled = polled.into_iter();
+    Ok(Some(fds.map(|fd| fd.is_some() && polled.next().is_some_and(|polled| !polled.revents().is_empty()))))
+}
+
+/// Reads what there is from a stream that can be read; closes it, and returns `None`, at its end.
+fn read_some<S: Read>(stream: &mut Option<S>) -> io::Result<Option<Vec<u8>>> {
+    let Some(open) = stream else { return Ok(None) };
+    let mut buffer = vec![0; 16 << 10];
+    match open.read(&mut buffer) {
+        Ok(0) => *stream = None,
+        Ok(len) => {
+            buffer.truncate(len);
+            return Ok(Some(buffer));
+        }
+        // A socket whose far end was closed with unread data in it says so instead of ending.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => *stream = None,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Some(Vec::new())),
+        Err(error) => return Err(error),
+    }
+    Ok(None)
+}
+
+fn pid(child: &Child) -> rustix::process::Pid {
+    rustix::process::Pid::from_child(child)
+}
