@@ -12,7 +12,7 @@ pub(super) const LOCKS: usize = 0;
 pub(super) const IRQS_OFF: usize = 1;
 /// One if interrupts were on when the first of those values came to be, else zero.
 pub(super) const IRQS_WERE_ON: usize = 2;
-/// Calls into the heap that are using this core's magazines. See `mem::heap::core_cache`.
+/// Calls into the heap that use this core's magazines, less one once the core has any. See `mem::heap::magazines`.
 pub(crate) const HEAP: usize = 3;
 
 /// How many spin locks this core holds.
@@ -33,14 +33,8 @@ pub fn interrupts_off() -> u8 {
 /// If it may not; the message says why.
 pub fn assert_may_block(what: &str) {
     let (locks, off) = (locks_held(), interrupts_off());
-    assert!(
-        locks == 0,
-        "{what} would block with {locks} spin lock(s) held"
-    );
-    assert!(
-        arch::irq::enabled(),
-        "{what} would block with interrupts off (by {off} guard(s))"
-    );
+    assert!(locks == 0, "{what} would block with {locks} spin lock(s) held");
+    assert!(arch::irq::enabled(), "{what} would block with interrupts off (by {off} guard(s))");
 }
 
 #[cfg(test)]

@@ -33,9 +33,7 @@ impl IrqGuard {
         }
         // INVARIANT: counted, after interrupts went off.
         depth::raise::<IRQS_OFF>();
-        Self {
-            _not_send: PhantomData,
-        }
+        Self { _not_send: PhantomData }
     }
 }
 

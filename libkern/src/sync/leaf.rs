@@ -20,9 +20,7 @@ pub struct LeafLock<T> {
 impl<T> LeafLock<T> {
     /// A free lock around `value`.
     pub const fn new(value: T) -> Self {
-        Self {
-            inner: Raw::new(value),
-        }
+        Self { inner: Raw::new(value) }
     }
 
     /// Runs `f`, the few instructions, on the data.

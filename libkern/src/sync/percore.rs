@@ -10,7 +10,7 @@
 //!
 //! The statics that the macro defines are the *template*: a link section that is copied for each core as it starts. A
 //! core's copy of a variable is at the variable's own address plus a distance that is the core's (`arch::percore_delta`),
-//! two instructions away.
+//! three instructions away. What must be found in one has a word of its own in the core's block (`arch::slot`).
 //!
 //! # Staleness
 //!
@@ -28,6 +28,9 @@ use core::ptr;
 
 use super::IrqGuard;
 use crate::arch;
+
+/// The word of the core (`arch::slot`) in which the heap keeps the address of its magazines.
+pub(crate) const SLOT_HEAP: usize = 0;
 
 /// The place of a per-core variable. Made by [`per_core!`](crate::sync::per_core) only.
 ///
@@ -49,15 +52,8 @@ impl<T> PerCore<T> {
     /// The value becomes a static in the link section of per-core variables. A copy of its bytes is as good a value as
     /// itself.
     pub const unsafe fn new(value: T) -> Self {
-        const {
-            assert!(
-                align_of::<T>() <= 64,
-                "copies of the template are aligned to 64 bytes"
-            )
-        };
-        Self {
-            template: UnsafeCell::new(value),
-        }
+        const { assert!(align_of::<T>() <= 64, "copies of the template are aligned to 64 bytes") };
+        Self { template: UnsafeCell::new(value) }
     }
 
     /// Lends this core's copy to `f`. Any context in which there is a proof; `f` must not block.
@@ -150,8 +146,7 @@ mod tests {
 
     #[test]
     fn each_core_has_its_own_copy_that_starts_as_the_constant() {
-        let add =
-            |n| without_interrupts(|off| COUNT.with(off, |count| count.replace(count.get() + n)));
+        let add = |n| without_interrupts(|off| COUNT.with(off, |count| count.replace(count.get() + n)));
         let cores = [40, 41].map(|core| {
             std::thread::spawn(move || {
                 let _core = enter_core(core);

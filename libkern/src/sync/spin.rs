@@ -61,11 +61,7 @@ pub struct SpinGuard<'a, T> {
 impl<T> SpinLock<T> {
     /// A free lock around `value`; `name` is what panics and dumps call it.
     pub const fn new(name: &'static str, value: T) -> Self {
-        Self {
-            name,
-            holder: AtomicUsize::new(NOBODY),
-            inner: Raw::new(value),
-        }
+        Self { name, holder: AtomicUsize::new(NOBODY), inner: Raw::new(value) }
     }
 
     /// Waits until no other core holds the lock, and takes it. Any context but NMI, as long as it is the same for all
@@ -111,21 +107,13 @@ impl<T> SpinLock<T> {
     fn held<'a>(&'a self, inner: RawGuard<'a, T>) -> SpinGuard<'a, T> {
         // Relaxed: only this core will find its own number here, and it sees its own stores.
         self.holder.store(arch::core_id(), Ordering::Relaxed);
-        SpinGuard {
-            lock: self,
-            inner: Some(inner),
-            _not_send: PhantomData,
-        }
+        SpinGuard { lock: self, inner: Some(inner), _not_send: PhantomData }
     }
 
     #[cold]
     fn wait(&self) -> RawGuard<'_, T> {
         let (holder, me) = (self.holder.load(Ordering::Relaxed), arch::core_id());
-        assert!(
-            holder != me,
-            "core {me} waits for the lock `{}`, which it holds itself",
-            self.name
-        );
+        assert!(holder != me, "core {me} waits for the lock `{}`, which it holds itself", self.name);
         self.inner.lock()
     }
 }
@@ -145,18 +133,14 @@ impl<T> Deref for SpinGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        self.inner
-            .as_ref()
-            .expect("there until the guard is dropped")
+        self.inner.as_ref().expect("there until the guard is dropped")
     }
 }
 
 impl<T> DerefMut for SpinGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.inner
-            .as_mut()
-            .expect("there until the guard is dropped")
+        self.inner.as_mut().expect("there until the guard is dropped")
     }
 }
 
@@ -189,9 +173,7 @@ pub struct IrqSpinGuard<'a, T> {
 impl<T> IrqSpinLock<T> {
     /// A free lock around `value`; `name` is what panics and dumps call it.
     pub const fn new(name: &'static str, value: T) -> Self {
-        Self {
-            lock: SpinLock::new(name, value),
-        }
+        Self { lock: SpinLock::new(name, value) }
     }
 
     /// Turns interrupts off, waits until no other core holds the lock, and takes it. Any context but NMI.
@@ -201,10 +183,7 @@ impl<T> IrqSpinLock<T> {
     #[inline]
     pub fn lock(&self) -> IrqSpinGuard<'_, T> {
         let off = IrqGuard::new();
-        IrqSpinGuard {
-            guard: self.lock.lock(),
-            off,
-        }
+        IrqSpinGuard { guard: self.lock.lock(), off }
     }
 
     /// Takes the lock if it is free. Any context, NMI and panic included.

@@ -38,9 +38,7 @@ struct Lease(usize);
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        TAKEN
-            .lock()
-            .expect("no holder of the table of cores panics")[self.0] = false;
+        TAKEN.lock().expect("no holder of the table of cores panics")[self.0] = false;
         RETURNED.notify_all();
     }
 }
@@ -66,19 +64,12 @@ impl Drop for CoreGuard {
 /// # Panics
 /// If `core` is not below [`MAX_CORES`], or another thread does not leave it.
 pub fn enter_core(core: usize) -> CoreGuard {
-    assert!(
-        core < MAX_CORES,
-        "core {core} does not exist: there are {MAX_CORES}"
-    );
+    assert!(core < MAX_CORES, "core {core} does not exist: there are {MAX_CORES}");
     let before = CORE.get();
     let lease = (before != Some(core)).then(|| lease(|taken| (!taken[core]).then_some(core)));
     make_copy(core);
     CORE.set(Some(core));
-    CoreGuard {
-        lease,
-        before,
-        _not_send: std::marker::PhantomData,
-    }
+    CoreGuard { lease, before, _not_send: std::marker::PhantomData }
 }
 
 /// The core that the calling thread is. It becomes one, until it ends, if it was none.
@@ -106,15 +97,11 @@ pub fn percore_delta() -> usize {
 /// # Panics
 /// If no thread has been that core yet.
 pub fn percore_base(core: usize) -> usize {
-    *DELTAS[core]
-        .get()
-        .expect("a core exists once a thread has been it")
+    *DELTAS[core].get().expect("a core exists once a thread has been it")
 }
 
 fn lease(choose: impl Fn(&[bool; MAX_CORES]) -> Option<usize>) -> Lease {
-    let taken = TAKEN
-        .lock()
-        .expect("no holder of the table of cores panics");
+    let taken = TAKEN.lock().expect("no holder of the table of cores panics");
     let (mut taken, _) = RETURNED
         .wait_timeout_while(taken, PATIENCE, |taken| choose(taken).is_none())
         .expect("no holder of the table of cores panics");
@@ -132,8 +119,7 @@ fn make_copy(core: usize) {
         let len = end.addr() - start.addr();
         // The copy keeps the template's place within a page, and with it every alignment up to a page.
         let offset = start.addr() % PAGE_SIZE;
-        let layout = Layout::from_size_align(offset + len, PAGE_SIZE)
-            .expect("the template is not that large");
+        let layout = Layout::from_size_align(offset + len, PAGE_SIZE).expect("the template is not that large");
         // SAFETY: the layout has a size, since `sync` has per-core variables; the template, which nobody writes, is as
         // long as what is copied. The memory is leaked, because cores do not end.
         unsafe {
@@ -152,9 +138,7 @@ mod tests {
     fn a_thread_keeps_its_core_and_two_threads_never_share_one() {
         let mine = core_id();
         assert_eq!(mine, core_id());
-        let other = std::thread::spawn(core_id)
-            .join()
-            .expect("the thread ends well");
+        let other = std::thread::spawn(core_id).join().expect("the thread ends well");
         assert_ne!(mine, other);
     }
 

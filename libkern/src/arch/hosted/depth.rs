@@ -1,38 +1,41 @@
-//! Eight one-byte counters of the running core.
+//! Eight one-byte counters of the running core, all zero when the core starts.
 //!
-//! On the metal each of the three changes is one instruction on `gs:[offset + LANE]`. Here the counters belong to the
-//! thread: a thread is one core at a time, and what it has counted is its own nesting.
+//! On the metal each change is one instruction on `gs:[offset + LANE]`. Counters wrap: 255 is one below zero.
 
-use std::cell::Cell;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::block::here;
 
 /// How many counters there are.
 pub const LANES: usize = 8;
 
-thread_local! {
-    static COUNTERS: [Cell<u8>; LANES] = const { [const { Cell::new(0) }; LANES] };
-}
-
 /// Raises counter `LANE` of the running core by one. Any context.
 #[inline(always)]
 pub fn raise<const LANE: usize>() {
-    COUNTERS.with(|counters| {
-        let raised = counters[LANE].get().checked_add(1);
-        counters[LANE].set(raised.expect("nothing nests 256 deep"));
-    });
+    let _ = claim::<LANE>();
+}
+
+/// Raises counter `LANE` of the running core by one, and says whether it is zero now. On the metal the increment's own
+/// flag is what is tested: two instructions in all. Any context.
+#[inline(always)]
+#[must_use]
+pub fn claim<const LANE: usize>() -> bool {
+    let lane = &here().lanes[LANE];
+    let raised = lane.load(Relaxed).wrapping_add(1);
+    lane.store(raised, Relaxed);
+    raised == 0
 }
 
 /// Lowers counter `LANE` of the running core by one. Any context.
 #[inline(always)]
 pub fn lower<const LANE: usize>() {
-    COUNTERS.with(|counters| {
-        let lowered = counters[LANE].get().checked_sub(1);
-        counters[LANE].set(lowered.expect("every lowering had a raising"));
-    });
+    let lane = &here().lanes[LANE];
+    lane.store(lane.load(Relaxed).wrapping_sub(1), Relaxed);
 }
 
 /// Counter `LANE` of the running core. Any context.
 #[inline(always)]
 #[must_use]
 pub fn get<const LANE: usize>() -> u8 {
-    COUNTERS.with(|counters| counters[LANE].get())
+    here().lanes[LANE].load(Relaxed)
 }

@@ -1,10 +1,8 @@
 //! Interrupts of a core that has none: a flag that tests can look at.
 
-use std::cell::Cell;
+use std::sync::atomic::Ordering::Relaxed;
 
-thread_local! {
-    static ENABLED: Cell<bool> = const { Cell::new(true) };
-}
+use super::block::here;
 
 /// Whether interrupts were on, as [`save_and_disable`] found them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,12 +12,14 @@ pub struct Flags(pub bool);
 /// Whether this core takes interrupts now.
 #[must_use]
 pub fn enabled() -> bool {
-    ENABLED.get()
+    here().interrupts_on.load(Relaxed)
 }
 
 /// Turns interrupts off and says whether they were on.
 pub fn save_and_disable() -> Flags {
-    Flags(ENABLED.replace(false))
+    let found = enabled();
+    here().interrupts_on.store(false, Relaxed);
+    Flags(found)
 }
 
 /// Puts interrupts back as they were.
@@ -29,6 +29,6 @@ pub fn save_and_disable() -> Flags {
 /// vouches for interrupts being off outlives the call.
 pub unsafe fn restore(flags: Flags) {
     if flags.0 {
-        ENABLED.set(true);
+        here().interrupts_on.store(true, Relaxed);
     }
 }

@@ -16,6 +16,7 @@
 //! | [`percore_delta`] | distance from the template of the per-core variables to the running core's copy |
 //! | [`percore_base`] | the same for the core named; panics if it does not exist |
 //! | [`depth`] | eight one-byte counters of the running core, changed by one instruction each |
+//! | [`slot`] | four words of the running core, read by one instruction each |
 //! | [`irq`] | whether this core takes interrupts: read, turn off, put back |
 //! | [`relax`] | the body of a loop that waits for another core |
 //! | [`direct_map_base`] | virtual address of physical address 0 |
@@ -35,10 +36,12 @@
 //! [`enter_core`] makes the calling thread a particular core, for tests that need to say which; a thread that does not
 //! is given a free core when it first asks for its id, and returns it when it ends.
 
+mod block;
 mod cores;
 pub mod depth;
 pub mod irq;
 mod ram;
+pub mod slot;
 
 pub use cores::{CoreGuard, core_id, enter_core, percore_base, percore_delta};
 pub use ram::{direct_map_base, direct_map_len};

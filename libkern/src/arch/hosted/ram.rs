@@ -19,10 +19,7 @@ pub fn direct_map_base() -> usize {
         let layout = Layout::from_size_align(LEN + ALIGN, 1).expect("both are small");
         // SAFETY: the layout has a size.
         let ram = unsafe { std::alloc::alloc_zeroed(layout) };
-        assert!(
-            !ram.is_null(),
-            "the host has no {LEN} bytes of address space left"
-        );
+        assert!(!ram.is_null(), "the host has no {LEN} bytes of address space left");
         ram.expose_provenance().next_multiple_of(ALIGN)
     })
 }
