@@ -1,1 +1,52 @@
-//! The real machine.
+//! The real machine: x86-64 in long mode.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`boot`] | from the loader's jump to the portable kernel |
+//! | [`paging`] | the kernel's address space: image, direct map, stacks, device registers |
+//! | [`core_block`] | what a core finds behind GS: identity, stacks, descriptor tables |
+//! | [`traps`] | the interrupt descriptor table and the frame that a trap leaves |
+//! | [`apic`], [`ioapic`] | interrupt controllers |
+//! | [`smp`] | starting the other cores |
+//! | [`clock`] | the time-stamp counter and what it is calibrated against |
+//! | [`power`], [`qemu`] | turning the machine off, and telling the host tool why |
+//!
+//! Nothing here knows what an interrupt is *for*: every trap goes to `__roost_trap`, which the `entry` layer defines.
+
+pub mod firmware;
+pub mod apic;
+pub mod backtrace;
+pub mod boot;
+pub mod clock;
+pub mod core_block;
+pub mod depth;
+pub mod features;
+pub mod interrupts;
+pub mod ioapic;
+pub mod irq;
+mod memops;
+pub mod paging;
+pub mod power;
+pub mod qemu;
+pub mod reference_clock;
+pub mod rtc;
+pub mod serial;
+pub mod smp;
+pub mod stack;
+pub mod traps;
+
+pub use core_block::{core_id, percore_base, percore_delta};
+pub use features::entropy;
+pub use paging::{direct_map_base, direct_map_len};
+
+/// The most cores that an image uses. Further ones stay parked.
+pub const MAX_CORES: usize = 288;
+
+/// Bytes in a page and in a frame.
+pub const PAGE_SIZE: usize = 4096;
+
+/// Tells the processor that this is a spin-wait loop.
+#[inline(always)]
+pub fn relax() {
+    core::hint::spin_loop();
+}

@@ -1,0 +1,234 @@
+//! The local APIC of each core, by the `x2apic` crate.
+//!
+//! x2APIC mode where the processor has it, else xAPIC by its page of registers. What the crate leaves to its user is done
+//! here: an xAPIC interrupt command is two stores, so it happens with interrupts off and once the last one is delivered;
+//! an x2APIC command is a write to a model-specific register that orders nothing, so a fence comes before it.
+
+use core::arch::asm;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use x2apic::lapic::{IpiAllShorthand, LocalApic, LocalApicBuilder, TimerDivide, TimerMode, xapic_base};
+use x86_64::registers::model_specific::Msr;
+
+use super::paging::{self, Caching};
+use super::{core_block, features, irq, relax};
+
+/// Vectors of the kernel's own interrupts. Above all devices', because the APIC serves the highest first.
+pub mod vector {
+    /// Another core asks this one to look.
+    pub const WAKE: u8 = 0xf0;
+    /// The one-shot timer.
+    pub const TIMER: u8 = 0xf1;
+    /// The local APIC's own complaint.
+    pub const ERROR: u8 = 0xfe;
+    /// An interrupt that went away before it was served. Its low bits must be ones.
+    pub const SPURIOUS: u8 = 0xff;
+}
+
+/// The handle is the same on every core: it holds the vectors and the way to the registers, and a core's accesses reach
+/// that core's APIC.
+struct Shared(UnsafeCell<Option<LocalApic>>);
+
+// SAFETY: written once, by the boot processor before other cores run (`init_boot_core`); afterwards a core only makes
+// accesses that reach its own APIC, with interrupts off.
+unsafe impl Sync for Shared {}
+
+static APIC: Shared = Shared(UnsafeCell::new(None));
+
+/// Ticks of the local APIC's timer in 2^32 nanoseconds, or 0 if deadlines are in TSC ticks.
+static TIMER_SCALE: AtomicUsize = AtomicUsize::new(0);
+
+/// Makes the handle and turns on the boot processor's APIC, all local interrupts masked.
+///
+/// # Safety
+/// Once, on the boot processor, before any other core runs; interrupts off, the 8259s masked.
+pub unsafe fn init_boot_core() {
+    let mut builder = LocalApicBuilder::new();
+    builder
+        .timer_vector(vector::TIMER.into())
+        .error_vector(vector::ERROR.into())
+        .spurious_vector(vector::SPURIOUS.into())
+        .timer_mode(TimerMode::OneShot)
+        .timer_divide(TimerDivide::Div1)
+        .timer_initial(0);
+    if !features::get().x2apic {
+        // SAFETY: the APIC's registers are where its base register says.
+        let registers = unsafe { paging::reach(xapic_base(), 4096, Caching::Uncached) };
+        let registers = registers.unwrap_or_else(|error| panic!("cannot map the local APIC: {error}"));
+        builder.set_xapic_base(registers.addr() as u64);
+    }
+    let apic = builder.build().unwrap_or_else(|error| panic!("cannot use the local APIC: {error}"));
+    // SAFETY: nobody else looks at the cell yet.
+    unsafe {
+        *APIC.0.get() = Some(apic);
+        init_core();
+    }
+}
+
+/// Turns on this core's APIC, all local interrupts but its own errors masked.
+///
+/// # Safety
+/// Interrupts off, the interrupt table loaded, `init_boot_core` done.
+pub unsafe fn init_core() {
+    with(|apic| {
+        // SAFETY: this core's APIC, before anybody uses it.
+        unsafe {
+            apic.enable();
+            apic.disable_timer();
+        }
+    });
+    mask_local_pins();
+}
+
+/// The crate sets both pins to vector 0 where nothing must come from them: the 8259 is masked, and a platform's NMI line
+/// would arrive as a reserved vector.
+fn mask_local_pins() {
+    const MASKED: u32 = 1 << 16;
+    for (register, index) in [(0x835, 0x350), (0x836, 0x360)] {
+        // SAFETY: masks one local vector of this core.
+        unsafe {
+            if features::get().x2apic {
+                Msr::new(register).write(MASKED.into());
+            } else {
+                let base = paging::reach(xapic_base(), 4096, Caching::Uncached).expect("mapped since boot");
+                base.add(index).cast::<u32>().write_volatile(MASKED);
+            }
+        }
+    }
+}
+
+/// The id that this core's own APIC gives.
+pub fn id() -> u32 {
+    // SAFETY: a read.
+    let id = with(|apic| unsafe { apic.id() });
+    // In xAPIC mode the register holds it in its highest byte.
+    if features::get().x2apic { id } else { id >> 24 }
+}
+
+/// Ends the interrupt being served. Exactly once per interrupt; not for spurious ones.
+#[inline]
+pub fn end_of_interrupt() {
+    // SAFETY: in an interrupt handler of this core.
+    with(|apic| unsafe { apic.end_of_interrupt() });
+}
+
+/// Sends [`vector::WAKE`] to `core`. Any context. What this core wrote before is visible to the handler.
+pub fn wake(core: usize) {
+    let target = destination(core_block::apic_id_of(core));
+    // SAFETY: the vector's handler does nothing but look for work.
+    command(|apic| unsafe { apic.send_ipi(vector::WAKE, target) });
+}
+
+/// Sends [`vector::WAKE`] to every other core.
+pub fn wake_others() {
+    // SAFETY: as above. Parked processors have their interrupts off.
+    command(|apic| unsafe { apic.send_ipi_all(vector::WAKE, IpiAllShorthand::AllExcludingSelf) });
+}
+
+/// Sends a non-maskable interrupt to `core`.
+pub fn send_nmi(core: usize) {
+    let target = destination(core_block::apic_id_of(core));
+    // SAFETY: the handler distinguishes ours.
+    command(|apic| unsafe { apic.send_nmi(target) });
+}
+
+/// Sends INIT to the processor with that id.
+pub(super) fn send_init(apic_id: u32) {
+    // SAFETY: the processor is not running anything of ours.
+    command(|apic| unsafe { apic.send_init_ipi(destination(apic_id)) });
+}
+
+/// Sends the start-up IPI to the processor with that id: it begins at `page` × 4096, in real mode.
+pub(super) fn send_startup(apic_id: u32, page: u8) {
+    // SAFETY: the page holds the start-up code.
+    command(|apic| unsafe { apic.send_sipi(page, destination(apic_id)) });
+}
+
+/// An APIC id as the crate wants it in a command: in xAPIC mode it stands in the highest byte.
+fn destination(apic_id: u32) -> u32 {
+    if features::get().x2apic { apic_id } else { apic_id << 24 }
+}
+
+fn command(send: impl FnOnce(&mut LocalApic)) {
+    let flags = irq::save_and_disable();
+    if features::get().x2apic {
+        // SAFETY: orders, and does nothing else.
+        unsafe { asm!("mfence", "lfence", options(nostack, preserves_flags)) };
+        with(send);
+    } else {
+        with(|apic| {
+            // SAFETY: a read. Delivery takes the bus a moment; nothing that we hold can delay it.
+            while unsafe { apic.get_ipi_delivery_status() } {
+                relax();
+            }
+            send(apic);
+        });
+    }
+    // SAFETY: the innermost.
+    unsafe { irq::restore(flags) };
+}
+
+#[inline(always)]
+fn with<R>(access: impl FnOnce(&mut LocalApic) -> R) -> R {
+    // SAFETY: by `Shared`'s argument; the reference does not outlive one access to registers, and an interrupt between
+    // would make accesses of its own that do not touch the handle's fields.
+    let apic = unsafe { &mut *APIC.0.get() };
+    access(apic.as_mut().expect("the local APIC is on before interrupts are"))
+}
+
+/// Says how fast the APIC's timer counts, in Hz, as calibration found. Not needed where deadlines are TSC ticks.
+pub(super) fn set_timer_frequency(hz: u64) {
+    TIMER_SCALE.store(((u128::from(hz) << 32) / 1_000_000_000) as usize, Ordering::Relaxed);
+}
+
+/// The register that counts down, for calibration.
+pub(super) fn timer_count() -> u32 {
+    // SAFETY: a read.
+    with(|apic| unsafe { apic.timer_current() })
+}
+
+/// Starts the timer at its highest count, masked, for calibration.
+pub(super) fn start_counting() {
+    // SAFETY: masked, so it interrupts nobody.
+    with(|apic| unsafe {
+        apic.disable_timer();
+        apic.set_timer_initial(u32::MAX);
+    });
+}
+
+/// Arms this core's timer: [`vector::TIMER`] once, `delay_ns` from now at the earliest, replacing what was armed.
+///
+/// Interrupts off. A delay too long for the counter ends early; whoever gets the interrupt looks at the clock.
+pub fn arm_timer(delay_ns: u64) {
+    const IA32_TSC_DEADLINE: u32 = 0x6e0;
+    let scale = TIMER_SCALE.load(Ordering::Relaxed) as u64;
+    with(|apic| {
+        if scale == 0 {
+            let deadline = super::clock::tsc() + super::clock::ns_to_ticks(delay_ns);
+            // SAFETY: the timer is this core's, and its handler expects an interrupt at any time.
+            unsafe {
+                apic.set_timer_mode(TimerMode::TscDeadline);
+                apic.enable_timer();
+                asm!("mfence", options(nostack, preserves_flags));
+                Msr::new(IA32_TSC_DEADLINE).write(deadline.max(1));
+            }
+        } else {
+            let ticks = (u128::from(delay_ns) * u128::from(scale)) >> 32;
+            // SAFETY: as above.
+            unsafe {
+                apic.enable_timer();
+                apic.set_timer_initial(ticks.clamp(1, u32::MAX.into()) as u32);
+            }
+        }
+    });
+}
+
+/// Disarms this core's timer. An interrupt already on its way still comes.
+pub fn disarm_timer() {
+    // SAFETY: this core's timer.
+    with(|apic| unsafe {
+        apic.disable_timer();
+        apic.set_timer_initial(0);
+    });
+}

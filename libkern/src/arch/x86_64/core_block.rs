@@ -1,0 +1,283 @@
+//! What a core finds behind GS.
+//!
+//! Each core has one [`CoreBlock`], with its copy of the per-core variables (`sync::percore`) right behind it. GS points
+//! at the block. `gs:[0]` holds the distance from the template of the per-core variables to this core's copy, so that
+//! the address of a variable is two instructions away.
+//!
+//! The boot processor starts on [`BOOT_CORE`], whose distance is zero: it works on the template itself until its own
+//! block exists. Whatever it leaves in the template at that moment is what every core starts with.
+
+use core::arch::asm;
+use core::cell::{Cell, UnsafeCell};
+use core::mem::{offset_of, size_of};
+use core::ptr::{self, addr_of, addr_of_mut};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use x86_64::VirtAddr;
+use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
+use x86_64::instructions::tables::load_tss;
+use x86_64::registers::model_specific::GsBase;
+use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
+use x86_64::structures::tss::TaskStateSegment;
+
+use super::{MAX_CORES, depth, traps};
+
+/// Who this core is, which stacks it has, and its descriptor tables.
+///
+/// # Invariants
+/// Written only by its own core, or before that core starts. `delta` never changes after GS points here.
+#[repr(C, align(64))]
+pub struct CoreBlock {
+    delta: usize,
+    core: u32,
+    apic_id: u32,
+    depth: [Cell<u8>; depth::LANES],
+    /// Bounds of the stack that this core's kernel work runs on now.
+    stack_lo: usize,
+    stack_hi: usize,
+    interrupt_lo: usize,
+    interrupt_hi: usize,
+    tss: TaskStateSegment,
+    gdt: GlobalDescriptorTable,
+}
+
+/// Offsets that the assembly uses.
+pub(super) mod offsets {
+    use super::{CoreBlock, offset_of};
+    pub const DEPTH: usize = offset_of!(CoreBlock, depth);
+    pub const STACK_LO: usize = offset_of!(CoreBlock, stack_lo);
+    pub const STACK_HI: usize = offset_of!(CoreBlock, stack_hi);
+    pub const INTERRUPT_LO: usize = offset_of!(CoreBlock, interrupt_lo);
+    pub const INTERRUPT_HI: usize = offset_of!(CoreBlock, interrupt_hi);
+}
+
+const _: () = assert!(offset_of!(CoreBlock, delta) == 0, "`gs:[0]` is the distance");
+const _: () = assert!(offset_of!(CoreBlock, core) == 8, "core_id() reads `gs:[8]`");
+
+/// Which of a core's trap stacks is used for what. Index into the TSS's table, so one less than the IST number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum TrapStack {
+    /// Device and inter-processor interrupts.
+    Interrupt = 0,
+    /// Exceptions, but for those below.
+    Exception = 1,
+    /// Non-maskable interrupts.
+    Nmi = 2,
+    /// Debug exceptions.
+    Debug = 3,
+    /// Machine checks.
+    MachineCheck = 4,
+    /// Double faults.
+    DoubleFault = 5,
+}
+
+impl TrapStack {
+    /// All of them, in the order of the TSS's table.
+    pub const ALL: [TrapStack; 6] = [
+        TrapStack::Interrupt,
+        TrapStack::Exception,
+        TrapStack::Nmi,
+        TrapStack::Debug,
+        TrapStack::MachineCheck,
+        TrapStack::DoubleFault,
+    ];
+}
+
+/// Bytes at the top of each trap stack that hold the address of the core's block.
+const TRAP_STACK_HEADER: usize = 16;
+
+pub(super) struct BootCore(UnsafeCell<CoreBlock>);
+
+// SAFETY: only the boot processor uses it, through GS, before any other core runs.
+unsafe impl Sync for BootCore {}
+
+/// The block with which `boot.s` sets GS.
+pub(super) static BOOT_CORE: BootCore = BootCore(UnsafeCell::new(CoreBlock::new(0, 0, 0)));
+
+static BLOCKS: [AtomicPtr<CoreBlock>; MAX_CORES] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CORES];
+static COUNT: AtomicUsize = AtomicUsize::new(1);
+
+unsafe extern "C" {
+    static __percore_start: u8;
+    static __percore_end: u8;
+}
+
+impl CoreBlock {
+    const fn new(delta: usize, core: u32, apic_id: u32) -> Self {
+        Self {
+            delta,
+            core,
+            apic_id,
+            depth: [const { Cell::new(0) }; depth::LANES],
+            stack_lo: 0,
+            stack_hi: 0,
+            interrupt_lo: 0,
+            interrupt_hi: 0,
+            tss: TaskStateSegment::new(),
+            gdt: GlobalDescriptorTable::new(),
+        }
+    }
+
+    /// Bytes that a block and the per-core variables behind it take.
+    pub fn len_with_variables() -> usize {
+        size_of::<CoreBlock>() + template_len()
+    }
+
+    /// Makes the block of `core` at `at`, with a fresh copy of the per-core variables, and enters it in the table that
+    /// [`percore_base`] reads.
+    ///
+    /// # Safety
+    /// `at` is aligned to 64 and good for [`CoreBlock::len_with_variables`] bytes that nobody else uses, for ever.
+    /// `trap_stacks` are the ends of mapped stacks of this core, one for each of [`TrapStack::ALL`], 16-aligned, with
+    /// their lengths. Called once for a core.
+    pub unsafe fn create(
+        at: *mut u8,
+        core: usize,
+        apic_id: u32,
+        stack: (usize, usize),
+        trap_stacks: [(usize, usize); TrapStack::ALL.len()],
+    ) -> &'static mut CoreBlock {
+        let block = at.cast::<CoreBlock>();
+        // SAFETY: the caller's memory, long enough for both; the template is initialised data.
+        let block = unsafe {
+            let variables = at.add(size_of::<CoreBlock>());
+            let template = addr_of!(__percore_start);
+            ptr::copy_nonoverlapping(template, variables, template_len());
+            let delta = variables.addr().wrapping_sub(template.addr());
+            block.write(CoreBlock::new(delta, core as u32, apic_id));
+            &mut *block
+        };
+        (block.stack_lo, block.stack_hi) = stack;
+        (block.interrupt_lo, block.interrupt_hi) = trap_stacks[TrapStack::Interrupt as usize];
+        for (index, (_, hi)) in trap_stacks.into_iter().enumerate() {
+            let top = hi - TRAP_STACK_HEADER;
+            // SAFETY: the top words of a mapped stack that is not in use yet.
+            unsafe { ptr::with_exposed_provenance_mut::<usize>(top).write(at.addr()) };
+            block.tss.interrupt_stack_table[index] = VirtAddr::new(top as u64);
+        }
+        BLOCKS[core].store(block, Ordering::Release);
+        block
+    }
+
+    /// Makes this the block of the running core: GS, descriptor tables, task register, interrupt table.
+    ///
+    /// # Safety
+    /// Interrupts are off, and the block is that of the running core and of no other.
+    pub unsafe fn load(&'static mut self) {
+        GsBase::write(VirtAddr::from_ptr(addr_of!(*self)));
+        let code = self.gdt.append(Descriptor::kernel_code_segment());
+        let data = self.gdt.append(Descriptor::kernel_data_segment());
+        let tss = addr_of_mut!(self.tss);
+        // SAFETY: the block lives for ever, so does the task state in it.
+        let task = self.gdt.append(unsafe { Descriptor::tss_segment_unchecked(tss) });
+        let block: &'static CoreBlock = self;
+        // SAFETY: the table lives for ever, and its segments are the flat ones that the core runs on already.
+        unsafe {
+            block.gdt.load();
+            CS::set_reg(code);
+            SS::set_reg(data);
+            DS::set_reg(data);
+            ES::set_reg(data);
+            load_tss(task);
+        }
+        traps::load();
+    }
+
+    /// The end of the stack that the core starts on.
+    pub fn stack_hi(&self) -> usize {
+        self.stack_hi
+    }
+
+    /// The local APIC's id of the block's core.
+    pub fn apic_id(&self) -> u32 {
+        self.apic_id
+    }
+}
+
+fn template_len() -> usize {
+    addr_of!(__percore_end).addr() - addr_of!(__percore_start).addr()
+}
+
+/// The running core, counted from 0 without gaps. Any context; stale after anything that may migrate.
+#[inline(always)]
+pub fn core_id() -> usize {
+    let core: u32;
+    // SAFETY: GS points at a block from the first Rust instruction on. Not `pure`: a kthread may move to another core.
+    unsafe { asm!("mov {:e}, gs:[8]", out(reg) core, options(nostack, preserves_flags, readonly)) };
+    core as usize
+}
+
+/// The distance from the template of the per-core variables to the running core's copy. Stale like [`core_id`].
+#[inline(always)]
+pub fn percore_delta() -> usize {
+    let delta: usize;
+    // SAFETY: as in `core_id`.
+    unsafe { asm!("mov {}, gs:[0]", out(reg) delta, options(nostack, preserves_flags, readonly)) };
+    delta
+}
+
+/// The distance from the template of the per-core variables to the copy of `core`.
+///
+/// # Panics
+/// If `core` has no block: it is not below [`count`].
+pub fn percore_base(core: usize) -> usize {
+    block_of(core).delta
+}
+
+/// The local APIC's id of `core`, which is below [`count`].
+pub fn apic_id_of(core: usize) -> u32 {
+    block_of(core).apic_id
+}
+
+fn block_of(core: usize) -> &'static CoreBlock {
+    let block = BLOCKS[core].load(Ordering::Acquire);
+    assert!(!block.is_null(), "core {core} does not exist: there are {}", count());
+    // SAFETY: blocks are entered complete, live for ever, and the fields read through this never change.
+    unsafe { &*block }
+}
+
+/// How many cores there are. One until the others have been counted.
+pub fn count() -> usize {
+    COUNT.load(Ordering::Relaxed)
+}
+
+/// Says how many cores there are. Once, before any of the others starts.
+pub fn set_count(cores: usize) {
+    COUNT.store(cores, Ordering::Relaxed);
+}
+
+/// The bounds of the stack that this core's kernel work runs on now.
+pub fn current_stack() -> (usize, usize) {
+    // SAFETY: GS points at this core's block, which only this core writes.
+    unsafe {
+        let block = current();
+        (addr_of!((*block).stack_lo).read(), addr_of!((*block).stack_hi).read())
+    }
+}
+
+/// The bounds of this core's interrupt stack.
+pub fn interrupt_stack() -> (usize, usize) {
+    // SAFETY: as in `current_stack`.
+    unsafe {
+        let block = current();
+        (addr_of!((*block).interrupt_lo).read(), addr_of!((*block).interrupt_hi).read())
+    }
+}
+
+/// Says which stack this core's kernel work runs on from now on.
+///
+/// # Safety
+/// Interrupts are off, and the core switches to that stack before they come on again.
+pub unsafe fn set_current_stack(lo: usize, hi: usize) {
+    // SAFETY: as in `current_stack`; no trap reads the two words between the writes, since interrupts are off.
+    unsafe {
+        let block = current();
+        addr_of_mut!((*block).stack_lo).write(lo);
+        addr_of_mut!((*block).stack_hi).write(hi);
+    }
+}
+
+fn current() -> *mut CoreBlock {
+    ptr::with_exposed_provenance_mut(GsBase::read().as_u64() as usize)
+}

@@ -1,0 +1,71 @@
+//! Interrupts of this core: on, off, and waiting for one.
+
+use core::arch::asm;
+
+const INTERRUPT_FLAG: u64 = 1 << 9;
+
+/// Whether interrupts were on, as [`save_and_disable`] found them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "interrupts stay off until the flags are restored"]
+pub struct Flags(pub bool);
+
+/// Whether this core takes interrupts now.
+#[inline(always)]
+pub fn enabled() -> bool {
+    let flags: u64;
+    // SAFETY: reads the flags through the stack; changes nothing.
+    unsafe { asm!("pushfq", "pop {}", out(reg) flags, options(preserves_flags)) };
+    flags & INTERRUPT_FLAG != 0
+}
+
+/// Turns interrupts off and says whether they were on.
+#[inline(always)]
+pub fn save_and_disable() -> Flags {
+    let enabled = enabled();
+    // SAFETY: interrupts off is a state in which every piece of kernel code is correct.
+    unsafe { asm!("cli", options(nostack)) };
+    Flags(enabled)
+}
+
+/// Puts interrupts back as they were.
+///
+/// # Safety
+/// `flags` come from the innermost [`save_and_disable`] of this core that has not been restored yet, and no value that
+/// vouches for interrupts being off outlives the call.
+#[inline(always)]
+pub unsafe fn restore(flags: Flags) {
+    if flags.0 {
+        // SAFETY: they were on before, and the caller vouches that nothing depends on them being off any more.
+        unsafe { asm!("sti", options(nostack)) };
+    }
+}
+
+/// Turns interrupts on.
+///
+/// # Safety
+/// The interrupt descriptor table is loaded, and nothing on this core depends on interrupts being off.
+#[inline(always)]
+pub unsafe fn enable() {
+    // SAFETY: the caller's.
+    unsafe { asm!("sti", options(nostack)) };
+}
+
+/// Turns interrupts on and halts until one has been handled, without a gap between the two in which one could be missed.
+///
+/// Interrupts are on afterwards.
+///
+/// # Safety
+/// As for [`enable`].
+#[inline(always)]
+pub unsafe fn enable_and_halt() {
+    // SAFETY: `sti` takes effect after the next instruction, so an interrupt pending now ends the `hlt`.
+    unsafe { asm!("sti", "hlt", options(nostack)) };
+}
+
+/// Stops this core until the machine is reset.
+pub fn halt_forever() -> ! {
+    loop {
+        // SAFETY: interrupts off and halted; an NMI comes back to the loop.
+        unsafe { asm!("cli", "hlt", options(nomem, nostack)) };
+    }
+}

@@ -1,0 +1,439 @@
+//! The kernel's address space.
+//!
+//! ```text
+//! 0x0000_0000_0000_0000  isolated processes (empty in the kernel's own tables)
+//! 0xffff_8000_0000_0000  direct map: physical address p is at DIRECT_MAP + p
+//! 0xffff_c000_0000_0000  kernel stacks, each above a page that is never mapped
+//! 0xffff_ffff_8000_0000  the image, each segment with its own rights
+//! ```
+//!
+//! The direct map holds RAM by the largest pages that fit, never executable, and the frames of the image's text and
+//! read-only data in it are read-only too: no frame is both writable somewhere and executable somewhere. Device registers
+//! and firmware tables are mapped at their place in the direct map when somebody first [`reach`]es for them, so that a
+//! physical address always has the same virtual one.
+//!
+//! Mappings of the kernel are added for good, but for those of boot: nothing here ever needs another core to flush.
+
+use core::ops::Range;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use spin::Mutex;
+use x86_64::instructions::tlb;
+use x86_64::registers::control::{Cr3, Cr3Flags};
+use x86_64::registers::model_specific::Msr;
+use x86_64::structures::paging::page_table::{PageTable, PageTableEntry};
+use x86_64::structures::paging::{PageTableFlags, PhysFrame};
+use x86_64::{PhysAddr, VirtAddr};
+
+use super::{features, irq};
+
+/// Where physical address 0 is in the direct map.
+const DIRECT_MAP: usize = 0xffff_8000_0000_0000;
+
+/// Where the region of kernel stacks begins.
+pub const STACKS: usize = 0xffff_c000_0000_0000;
+
+/// Where the image is linked.
+pub const IMAGE: usize = 0xffff_ffff_8020_0000;
+
+const PAGE: u64 = 4096;
+
+/// Where physical address 0 is in the direct map.
+#[inline(always)]
+pub fn direct_map_base() -> usize {
+    DIRECT_MAP
+}
+
+/// Bytes of physical memory, from 0, that the direct map has room for.
+#[inline(always)]
+pub fn direct_map_len() -> usize {
+    STACKS - DIRECT_MAP
+}
+
+/// What may be done with a page, beside reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// Nothing.
+    Read,
+    /// Writing.
+    ReadWrite,
+    /// Executing.
+    ReadExecute,
+}
+
+/// How the processor caches a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caching {
+    /// Ordinary memory.
+    WriteBack,
+    /// Frame buffers: writes are gathered.
+    WriteCombining,
+    /// Device registers.
+    Uncached,
+}
+
+impl Caching {
+    /// By the page attribute table that [`load_attributes`] sets: index 1 write-combining, index 3 uncached.
+    fn flags(self) -> PageTableFlags {
+        match self {
+            Caching::WriteBack => PageTableFlags::empty(),
+            Caching::WriteCombining => PageTableFlags::WRITE_THROUGH,
+            Caching::Uncached => PageTableFlags::WRITE_THROUGH | PageTableFlags::NO_CACHE,
+        }
+    }
+}
+
+/// Why a mapping could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapError {
+    /// No frame was left for a page table.
+    OutOfFrames,
+    /// Something is mapped there already.
+    Occupied {
+        /// Where.
+        virt: usize,
+    },
+}
+
+impl core::fmt::Display for MapError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            MapError::OutOfFrames => f.write_str("no memory is left for page tables"),
+            MapError::Occupied { virt } => write!(f, "{virt:#x} is mapped already"),
+        }
+    }
+}
+
+/// Gives a frame for a page table: its physical address, or none if memory is exhausted. The contents do not matter.
+pub type FrameSource = fn() -> Option<u64>;
+
+/// The kernel's page tables.
+///
+/// # Invariants
+/// `root` is the physical address of a level-4 table, all tables below it are reached by the direct map, and they are
+/// changed only through this value.
+pub struct KernelSpace {
+    root: u64,
+    source: FrameSource,
+}
+
+static SPACE: Mutex<Option<KernelSpace>> = Mutex::new(None);
+
+/// Set once no core needs the identity mapping of the start-up page any more.
+static BOOTED: AtomicBool = AtomicBool::new(false);
+
+/// Starts a new, empty address space for the kernel, whose tables come from `source`.
+///
+/// # Errors
+/// [`MapError::OutOfFrames`].
+///
+/// # Safety
+/// Called once, on the boot processor. Frames from `source` are free, below 4 GiB, and in the direct map that is loaded.
+pub unsafe fn create(source: FrameSource) -> Result<(), MapError> {
+    let root = new_table(source)?;
+    // The upper half's level-3 tables exist from the beginning and for ever, so that a process's level-4 table can
+    // have copies of these entries. Only those regions that are in use get one.
+    *SPACE.lock() = Some(KernelSpace { root, source });
+    Ok(())
+}
+
+/// Says where page tables come from henceforth.
+pub fn set_frame_source(source: FrameSource) {
+    with_space(|space| space.source = source);
+}
+
+/// Maps `len` bytes from `virt` on to physical memory from `phys` on, by the largest pages that fit.
+///
+/// All three are multiples of the page size. Interrupt-safe; takes a spin lock.
+///
+/// # Errors
+/// As [`MapError`] says. What was mapped until then stays.
+///
+/// # Safety
+/// `virt` is kernel space that nobody uses for anything else, and the rights do not let anybody break memory safety: in
+/// particular no memory becomes writable that is executable elsewhere.
+pub unsafe fn map(virt: usize, phys: u64, len: u64, rights: Rights, caching: Caching) -> Result<(), MapError> {
+    let mut flags = PageTableFlags::PRESENT | PageTableFlags::GLOBAL | caching.flags();
+    flags.set(PageTableFlags::WRITABLE, rights == Rights::ReadWrite);
+    flags.set(PageTableFlags::NO_EXECUTE, rights != Rights::ReadExecute && features::get().nx);
+    with_space(|space| {
+        let source = space.source;
+        let root = table(space.root);
+        // SAFETY: the caller's, and the space's invariant.
+        unsafe { fill(root, 4, virt, phys, len, flags, source) }
+    })
+}
+
+/// Removes the mapping of the page at `virt` and gives the physical address it had. For mappings that only this core
+/// has ever used: no other core is told.
+///
+/// # Safety
+/// Nobody uses the page any more, and it is one of 4 KiB.
+pub unsafe fn unmap_local(virt: usize) -> Option<u64> {
+    with_space(|space| {
+        let mut table = table(space.root);
+        for level in (2..=4).rev() {
+            table = next_table(&table[index(virt, level)])?;
+        }
+        let entry = &mut table[index(virt, 1)];
+        let phys = (!entry.is_unused()).then(|| entry.addr().as_u64())?;
+        entry.set_unused();
+        tlb::flush(VirtAddr::new(virt as u64));
+        Some(phys)
+    })
+}
+
+/// The address at which the `len` bytes of physical memory from `phys` on can be used; maps them if they are not in the
+/// direct map yet. For device registers and firmware tables.
+///
+/// # Errors
+/// [`MapError::OutOfFrames`].
+///
+/// # Safety
+/// If it is RAM, nobody else believes to own it, or nobody writes through the pointer; if it has been reached before, the
+/// caching was the same.
+pub unsafe fn reach(phys: u64, len: usize, caching: Caching) -> Result<*mut u8, MapError> {
+    let mut page = phys & !(PAGE - 1);
+    while page < phys + len as u64 {
+        let virt = DIRECT_MAP + page as usize;
+        if translate(virt).is_none() {
+            // SAFETY: the direct map's place for this page, which nothing else uses.
+            unsafe { map(virt, page, PAGE, Rights::ReadWrite, caching)? };
+        }
+        page += PAGE;
+    }
+    Ok(ptr::with_exposed_provenance_mut(DIRECT_MAP + phys as usize))
+}
+
+/// What is mapped at `virt` in the kernel's tables.
+pub fn translate(virt: usize) -> Option<Leaf> {
+    with_space(|space| {
+        let mut table = table(space.root);
+        for level in (1..=4).rev() {
+            let entry = &table[index(virt, level)];
+            if is_leaf(entry, level) {
+                return Some(Leaf::new(virt & !(span(level) - 1), level, entry));
+            }
+            table = next_table(entry)?;
+        }
+        None
+    })
+}
+
+/// One mapped page, of whatever size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// Where it is.
+    pub virt: usize,
+    /// What it shows.
+    pub phys: u64,
+    /// Its size in bytes.
+    pub len: usize,
+    /// Whether it can be written.
+    pub writable: bool,
+    /// Whether it can be executed.
+    pub executable: bool,
+    /// Whether ring 3 can use it.
+    pub user: bool,
+}
+
+impl Leaf {
+    fn new(virt: usize, level: u32, entry: &PageTableEntry) -> Self {
+        let flags = entry.flags();
+        Leaf {
+            virt,
+            // The PAT bit of large entries is not part of the address.
+            phys: entry.addr().as_u64() & !(span(level) as u64 - 1),
+            len: span(level),
+            writable: flags.contains(PageTableFlags::WRITABLE),
+            executable: !flags.contains(PageTableFlags::NO_EXECUTE),
+            user: flags.contains(PageTableFlags::USER_ACCESSIBLE),
+        }
+    }
+}
+
+/// Calls `visit` with every mapped page of the kernel's tables, in ascending order. Interrupts are off meanwhile.
+pub fn for_each_leaf(mut visit: impl FnMut(Leaf)) {
+    with_space(|space| visit_table(table(space.root), 4, 0, &mut visit));
+}
+
+fn visit_table(table: &PageTable, level: u32, base: usize, visit: &mut dyn FnMut(Leaf)) {
+    for (at, entry) in table.iter().enumerate() {
+        let mut virt = base + at * span(level);
+        if level == 4 && at >= 256 {
+            virt |= 0xffff << 48;
+        }
+        if is_leaf(entry, level) {
+            visit(Leaf::new(virt, level, entry));
+        } else if let Some(next) = next_table(entry) {
+            visit_table(next, level - 1, virt, visit);
+        }
+    }
+}
+
+/// Loads the kernel's tables on this core.
+///
+/// # Safety
+/// They map what the core executes and its stack.
+pub unsafe fn load() {
+    let root = root();
+    // SAFETY: the caller's.
+    unsafe { Cr3::write(PhysFrame::containing_address(PhysAddr::new(root)), Cr3Flags::empty()) };
+}
+
+/// The physical address of the kernel's level-4 table. Below 4 GiB.
+pub fn root() -> u64 {
+    with_space(|space| space.root)
+}
+
+/// Maps the page at `phys`, below 1 MiB, at its own address too, executable: cores start there without paging.
+///
+/// # Errors
+/// [`MapError::OutOfFrames`].
+///
+/// # Safety
+/// Until [`end_identity`].
+pub unsafe fn begin_identity(phys: u64) -> Result<(), MapError> {
+    let flags = PageTableFlags::PRESENT;
+    with_space(|space| {
+        let source = space.source;
+        // SAFETY: the lower half is nobody's yet.
+        unsafe { fill(table(space.root), 4, phys as usize, phys, PAGE, flags, source) }
+    })
+}
+
+/// Takes that mapping away again. Other cores reload their tables when they see [`identity_ended`].
+pub fn end_identity(phys: u64) {
+    with_space(|space| {
+        let mut table = table(space.root);
+        for level in (2..=4).rev() {
+            let Some(next) = next_table(&table[index(phys as usize, level)]) else { return };
+            table = next;
+        }
+        table[index(phys as usize, 1)].set_unused();
+    });
+    tlb::flush(VirtAddr::new(phys));
+    BOOTED.store(true, Ordering::Release);
+}
+
+/// Whether the identity mapping is gone. What this core has of it in its TLB goes with a reload of the tables.
+pub fn identity_ended() -> bool {
+    BOOTED.load(Ordering::Acquire)
+}
+
+/// Sets this core's page attribute table to what [`Caching`] takes for granted.
+pub fn load_attributes() {
+    const IA32_PAT: u32 = 0x277;
+    const WRITE_BACK: u64 = 6;
+    const WRITE_COMBINING: u64 = 1;
+    const UNCACHED_MINUS: u64 = 7;
+    const UNCACHED: u64 = 0;
+    let half = WRITE_BACK | WRITE_COMBINING << 8 | UNCACHED_MINUS << 16 | UNCACHED << 24;
+    // SAFETY: every entry is a valid type; no mapping that exists uses another index than 0.
+    unsafe { Msr::new(IA32_PAT).write(half | half << 32) };
+}
+
+fn with_space<R>(change: impl FnOnce(&mut KernelSpace) -> R) -> R {
+    let flags = irq::save_and_disable();
+    let result = change(SPACE.lock().as_mut().expect("the kernel's address space exists from early boot on"));
+    // SAFETY: the innermost, and the lock is released.
+    unsafe { irq::restore(flags) };
+    result
+}
+
+/// Bytes that one entry of a table of `level` stands for.
+const fn span(level: u32) -> usize {
+    1 << (12 + 9 * (level - 1))
+}
+
+const fn index(virt: usize, level: u32) -> usize {
+    virt >> (12 + 9 * (level - 1)) & 511
+}
+
+fn is_leaf(entry: &PageTableEntry, level: u32) -> bool {
+    let flags = entry.flags();
+    flags.contains(PageTableFlags::PRESENT) && (level == 1 || flags.contains(PageTableFlags::HUGE_PAGE))
+}
+
+/// The table at `phys`.
+fn table(phys: u64) -> &'static mut PageTable {
+    // SAFETY: by the space's invariant a table in the direct map; the space's lock is held, so the reference is alone
+    // as long as it is used for one walk downwards.
+    unsafe { &mut *ptr::with_exposed_provenance_mut(DIRECT_MAP + phys as usize) }
+}
+
+fn next_table(entry: &PageTableEntry) -> Option<&'static mut PageTable> {
+    let flags = entry.flags();
+    let is_table = flags.contains(PageTableFlags::PRESENT) && !flags.contains(PageTableFlags::HUGE_PAGE);
+    is_table.then(|| table(entry.addr().as_u64()))
+}
+
+fn new_table(source: FrameSource) -> Result<u64, MapError> {
+    let phys = source().ok_or(MapError::OutOfFrames)?;
+    // SAFETY: a free frame in the direct map.
+    unsafe { ptr::with_exposed_provenance_mut::<u8>(DIRECT_MAP + phys as usize).write_bytes(0, PAGE as usize) };
+    Ok(phys)
+}
+
+/// Fills the entries of one table and, below it, of others.
+///
+/// Goes table by table and not page by page: a direct map of many GiB is a loop over entries.
+///
+/// # Safety
+/// As for [`map`]; `table` is of `level`, and the range lies within what it spans.
+unsafe fn fill(
+    table: &mut PageTable,
+    level: u32,
+    mut virt: usize,
+    mut phys: u64,
+    mut len: u64,
+    flags: PageTableFlags,
+    source: FrameSource,
+) -> Result<(), MapError> {
+    let span = span(level) as u64;
+    let may_be_leaf = level == 1 || level == 2 || (level == 3 && features::get().pages_1g);
+    while len > 0 {
+        let entry = &mut table[index(virt, level)];
+        let to_end = span - (virt as u64 & (span - 1));
+        let step = to_end.min(len);
+        if may_be_leaf && step == span && phys & (span - 1) == 0 {
+            if !entry.is_unused() {
+                return Err(MapError::Occupied { virt });
+            }
+            let leaf = if level == 1 { flags } else { flags | PageTableFlags::HUGE_PAGE };
+            entry.set_addr(PhysAddr::new(phys), leaf);
+        } else {
+            if entry.is_unused() {
+                let next = new_table(source)?;
+                // Rights are decided by the leaves alone.
+                entry.set_addr(PhysAddr::new(next), PageTableFlags::PRESENT | PageTableFlags::WRITABLE);
+            }
+            let next = next_table(entry).ok_or(MapError::Occupied { virt })?;
+            // SAFETY: the caller's; the step ends where the next table's span does.
+            unsafe { fill(next, level - 1, virt, phys, step, flags, source)? };
+        }
+        virt = virt.wrapping_add(step as usize);
+        phys += step;
+        len -= step;
+    }
+    Ok(())
+}
+
+/// Physical ranges of the image's segments and the rights they are mapped with.
+pub fn image_segments(image_phys: u64) -> [(Range<u64>, Rights); 3] {
+    unsafe extern "C" {
+        static __text_start: u8;
+        static __text_end: u8;
+        static __image_end: u8;
+    }
+    let at = |symbol: *const u8| image_phys + (symbol.addr() - IMAGE) as u64;
+    let text = at(&raw const __text_start);
+    let data = at(&raw const __text_end);
+    let end = at(&raw const __image_end).next_multiple_of(PAGE);
+    [
+        (image_phys..text, Rights::Read),
+        (text..data, Rights::ReadExecute),
+        (data..end, Rights::ReadWrite),
+    ]
+}

@@ -1,0 +1,163 @@
+//! The end of the image: what happened, where every core was, and out.
+//!
+//! The first core to get here stops the others by NMI, which nothing can hold off; each notes what it was doing and
+//! halts. A second core that panics meanwhile just waits for its NMI. A panic inside the panic ends the image without a
+//! further word. Nothing here takes a lock that a stopped core may hold: output goes around the console's buffer.
+
+use core::fmt;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use crate::arch::traps::TrapFrame;
+use crate::arch::{self, apic, backtrace, clock, core_block, irq, qemu};
+use crate::sync::per_core;
+use crate::{console, cpu, mem};
+
+/// Exit code of an image that panicked; the same that a Rust program on a host has.
+pub const EXIT_CODE: u8 = 101;
+
+const NOBODY: usize = usize::MAX;
+
+/// Which core is panicking.
+static PANICKING: AtomicUsize = AtomicUsize::new(NOBODY);
+/// How many panics that core has begun.
+static DEPTH: AtomicU32 = AtomicU32::new(0);
+
+/// How long a core has to answer its NMI.
+const STOP_TIMEOUT_NS: u64 = 100_000_000;
+
+per_core! {
+    /// Where this core was when it was stopped: instruction and stack pointer; 0 while it runs.
+    static STOPPED_AT: AtomicUsize = AtomicUsize::new(0);
+}
+
+/// Where to begin the backtrace.
+pub(super) enum Origin<'a> {
+    /// At the instruction that trapped.
+    Trap(&'a TrapFrame),
+    /// At the caller of whoever panicked.
+    Here {
+        /// Its frame pointer.
+        frame: usize,
+    },
+}
+
+/// What the application's panic handler calls.
+#[doc(hidden)]
+pub fn panic(info: &PanicInfo<'_>) -> ! {
+    let frame = backtrace::frame_pointer();
+    match info.location() {
+        Some(at) => die(format_args!("{}, at {}:{}:{}", info.message(), at.file(), at.line(), at.column()), Origin::Here { frame }),
+        None => die(format_args!("{}", info.message()), Origin::Here { frame }),
+    }
+}
+
+/// Prints everything there is to say and ends the image.
+pub(super) fn die(message: fmt::Arguments<'_>, origin: Origin<'_>) -> ! {
+    let _ = irq::save_and_disable();
+    let core = arch::core_id();
+    match PANICKING.compare_exchange(NOBODY, core, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => {}
+        Err(first) if first == core => {
+            if DEPTH.fetch_add(1, Ordering::Relaxed) == 0 {
+                console::emergency(format_args!("\npanicked while panicking: {message}\n"));
+            }
+            leave();
+        }
+        Err(_) => irq::halt_forever(),
+    }
+    stop_others(core);
+    qemu::control(format_args!("panic {}", FirstLine(&message)));
+    console::emergency(format_args!("\npanic on core {core} ({}): {message}\n", cpu::current_work()));
+    print_backtrace(&origin);
+    for other in (0..core_block::count()).filter(|&other| other != core) {
+        print_core(other);
+    }
+    if mem::exhausted() {
+        console::emergency_with(|out| mem::report(out));
+    }
+    leave()
+}
+
+fn leave() -> ! {
+    super::exit::end(EXIT_CODE)
+}
+
+fn stop_others(core: usize) {
+    let others = (0..core_block::count()).filter(|&other| other != core && cpu::is_up(other));
+    for other in others.clone() {
+        apic::send_nmi(other);
+    }
+    let end = clock::tsc() + clock::ns_to_ticks(STOP_TIMEOUT_NS);
+    for other in others {
+        while STOPPED_AT.on(other).load(Ordering::Acquire) == 0 && clock::tsc() < end {
+            arch::relax();
+        }
+    }
+}
+
+/// A non-maskable interrupt: if somebody is panicking, this core's end; otherwise the hardware's complaint.
+pub(super) fn non_maskable(frame: &TrapFrame) {
+    if PANICKING.load(Ordering::Acquire) == NOBODY {
+        die(format_args!("non-maskable interrupt: the hardware reports an error, at {:#x}", frame.rip), Origin::Trap(frame));
+    }
+    STOPPED_AT.on(arch::core_id()).store(frame.rip as usize, Ordering::Release);
+    irq::halt_forever();
+}
+
+fn print_backtrace(origin: &Origin<'_>) {
+    let stack = core_block::current_stack();
+    let (mut number, frame) = match origin {
+        Origin::Trap(frame) => {
+            console::emergency(format_args!("  #0 {:#018x}\n", frame.rip));
+            (1, frame.rbp as usize)
+        }
+        Origin::Here { frame } => (0, *frame),
+    };
+    /// A chain longer than this is a recursion, of which the rest says nothing new.
+    const LONGEST: usize = 48;
+    for bounds in [core_block::interrupt_stack(), stack] {
+        backtrace::walk(frame, bounds, |address| {
+            if number < LONGEST {
+                console::emergency(format_args!("  #{number} {address:#018x}\n"));
+            }
+            number += 1;
+        });
+    }
+    if number > LONGEST {
+        console::emergency(format_args!("  ... and {} more\n", number - LONGEST));
+    }
+}
+
+fn print_core(core: usize) {
+    if !cpu::is_up(core) {
+        return console::emergency(format_args!("core {core}: did not start\n"));
+    }
+    match STOPPED_AT.on(core).load(Ordering::Acquire) {
+        0 => console::emergency(format_args!("core {core}: did not stop ({})\n", cpu::work_of(core))),
+        rip => console::emergency(format_args!("core {core}: {} at {rip:#018x}\n", cpu::work_of(core))),
+    }
+}
+
+/// The first line of a message.
+struct FirstLine<'a>(&'a fmt::Arguments<'a>);
+
+impl fmt::Display for FirstLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct UntilNewline<'a, 'b>(&'a mut fmt::Formatter<'b>, bool);
+        impl fmt::Write for UntilNewline<'_, '_> {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                if self.1 {
+                    return Ok(());
+                }
+                let (line, ended) = match text.split_once('\n') {
+                    Some((line, _)) => (line, true),
+                    None => (text, false),
+                };
+                self.1 = ended;
+                self.0.write_str(line)
+            }
+        }
+        fmt::write(&mut UntilNewline(f, false), *self.0)
+    }
+}

@@ -1,0 +1,175 @@
+//! The order of boot.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::{address_space, cores, early_frames, exit::ExitCode, idle};
+use crate::arch::boot::Handover;
+use crate::arch::core_block::CoreBlock;
+use crate::arch::{self, PAGE_SIZE, apic, clock, core_block, features, firmware, interrupts, ioapic, irq, paging, qemu, serial, smp};
+use crate::bootinfo::{BootInfo, Kind};
+use crate::cpu::{self, Work};
+use crate::mem::frames::{self, FrameUse};
+use crate::{args, console, mem, random};
+
+/// The stack of `main`.
+const MAIN_STACK_LEN: usize = 256 * 1024;
+
+/// Where boot is, for `main`'s thread to finish.
+struct Boot {
+    info: BootInfo<'static>,
+    handover: Handover,
+}
+
+unsafe extern "Rust" {
+    /// The application's `main`, wrapped by `libkern::main`.
+    #[link_name = "__roost_main"]
+    safe fn application_main() -> ExitCode;
+}
+
+/// The boot processor's first Rust function: from the loader's bare machine to a kernel in which all cores idle.
+#[unsafe(no_mangle)]
+extern "Rust" fn __roost_start(handover: Handover) -> ! {
+    features::enable_on_this_core();
+    serial::init();
+    // SAFETY: the boot mappings are in place and nothing has been written yet.
+    let mut info = match unsafe { handover.parse() } {
+        Ok(info) => info,
+        Err(error) => panic!("cannot boot: {error}"),
+    };
+    let page = claim_startup_page(&mut info);
+    // SAFETY: once, and in this order.
+    unsafe {
+        early_frames::begin(&info.memory);
+        expect(address_space::build(&info.memory, handover.image, early_frames::take), "map the kernel");
+        let block = expect(cores::create(0, 0, Some(core_block::current_stack()), early_frames::take), "set up core 0");
+        block.load();
+    }
+    let early = early_frames::end(&mut info.memory);
+    mem::init(info.memory.usable().map(|region| region.start..region.end), early);
+    paging::set_frame_source(page_table_frame);
+    args::init(info.command_line);
+    let options = args::command_line().options();
+    console::init(&options, info.framebuffer.as_ref());
+    qemu::control(format_args!("boot {}", info.protocol.name()));
+    firmware::init(info.rsdp);
+    ioapic::silence_8259s();
+    // SAFETY: the first core, interrupts off, the 8259s masked.
+    unsafe { apic::init_boot_core() };
+    clock::calibrate();
+    clock::check_against_others();
+    cpu::set_up();
+    random::init();
+    start_others(page);
+    clock::report_synchronisation();
+    finish(Boot { info, handover })
+}
+
+/// The lowest free page below 1 MiB, for the other cores to start in. There always is one on a PC; without one, there is
+/// one core.
+fn claim_startup_page(info: &mut BootInfo<'_>) -> Option<u64> {
+    const LOWEST: u64 = 0x1000;
+    const END: u64 = 0xa_0000;
+    let page = info
+        .memory
+        .usable()
+        .map(|region| region.start.max(LOWEST))
+        .find(|&start| start < END && info.memory.usable().any(|region| start + PAGE_SIZE as u64 <= region.end))?;
+    // In the direct map like all of it, and given back with the rest of what only boot needs.
+    info.memory.claim(page, page + PAGE_SIZE as u64, Kind::BootData);
+    Some(page)
+}
+
+fn page_table_frame() -> Option<u64> {
+    frames::alloc(FrameUse::PageTables).ok().map(|frame| frame.into_address())
+}
+
+fn stack_frame() -> Option<u64> {
+    frames::alloc(FrameUse::KernelStacks).ok().map(|frame| frame.into_address())
+}
+
+fn start_others(page: Option<u64>) {
+    let mut ids = Vec::new();
+    let found = smp::enumerate(|_, id| ids.push(id));
+    if found > arch::MAX_CORES {
+        log::warn!("the machine has {found} cores, of which {} are used", arch::MAX_CORES);
+    }
+    let Some(page) = page else {
+        log::warn!("no memory below 1 MiB is free: the other {} cores cannot start", found - 1);
+        return;
+    };
+    core_block::set_count(ids.len());
+    let others: Vec<smp::Entry> = (1..ids.len())
+        .map(|core| {
+            // SAFETY: once for each core; the frames are given away for ever.
+            let block = unsafe { cores::create(core, ids[core], None, stack_frame) };
+            smp::Entry::new(&*expect(block, "set up a core"))
+        })
+        .collect();
+    // SAFETY: the entries are leaked, the blocks are new, and the page was claimed.
+    expect(unsafe { smp::start_all(Box::leak(others.into_boxed_slice()), page) }, "start the other cores");
+}
+
+/// An application processor's first Rust function.
+#[unsafe(no_mangle)]
+extern "Rust" fn __roost_start_core(block: &'static mut CoreBlock) -> ! {
+    features::enable_on_this_core();
+    paging::load_attributes();
+    // SAFETY: interrupts are off, and this is this core's block; each step once.
+    unsafe {
+        block.load();
+        apic::init_core();
+        clock::check_against_others();
+        cpu::set_up();
+        smp::came_up();
+    }
+    idle::run()
+}
+
+/// The rest happens on `main`'s own stack, so that the boot stack can be given back.
+fn finish(boot: Boot) -> ! {
+    interrupts::set_handler(apic::vector::WAKE, |_| {});
+    interrupts::set_handler(apic::vector::TIMER, |_| {});
+    console::interrupts::begin(ioapic::route_isa);
+    let stack = expect(mem::stack::KernelStack::new(MAIN_STACK_LEN), "make the stack of main");
+    let (lo, hi) = stack.leak();
+    let boot: *mut Boot = Box::into_raw(Box::new(boot));
+    // SAFETY: a fresh stack; interrupts are off until its first function turns them on.
+    unsafe {
+        core_block::set_current_stack(lo, hi);
+        arch::stack::call_on(hi, main_thread, boot.cast())
+    }
+}
+
+extern "C" fn main_thread(boot: *mut ()) -> ! {
+    // SAFETY: `finish` made it.
+    let Boot { info, handover } = *unsafe { Box::from_raw(boot.cast::<Boot>()) };
+    cpu::set_work(Work::Main);
+    crate::machine::init(&info, &handover);
+    reclaim(&info, &handover);
+    drop(info);
+    // SAFETY: everything that an interrupt needs is in place.
+    unsafe { irq::enable() };
+    qemu::control(format_args!("main {}", clock::now_ns()));
+    let code = application_main();
+    super::exit::exit(code)
+}
+
+/// Gives back what only boot needed: its stack and page tables, and the loader's information.
+fn reclaim(info: &BootInfo<'_>, handover: &Handover) {
+    for page in handover.boot_only().step_by(PAGE_SIZE) {
+        // SAFETY: nothing refers to it any more; only this core ever used it.
+        if let Some(phys) = unsafe { paging::unmap_local(page) } {
+            // SAFETY: as above; the direct map shows it writable.
+            unsafe { frames::reclaim(phys..phys + PAGE_SIZE as u64) };
+        }
+    }
+    for region in info.memory.regions().iter().filter(|region| region.kind == Kind::BootData) {
+        // SAFETY: what the kernel keeps of it has been copied.
+        unsafe { frames::reclaim(region.start..region.end) };
+    }
+}
+
+fn expect<T, E: core::fmt::Display>(result: Result<T, E>, what: &str) -> T {
+    result.unwrap_or_else(|error| panic!("cannot {what}: {error}"))
+}

@@ -1,0 +1,33 @@
+//! Where every trap goes.
+
+use x86_64::registers::control::Cr2;
+
+use super::fault;
+use crate::arch::traps::TrapFrame;
+use crate::arch::{apic, interrupts};
+
+const NMI: u64 = 2;
+const FIRST_INTERRUPT: u64 = 32;
+
+/// The one function that `arch` calls upwards, with interrupts off and on the stack that the vector has.
+#[unsafe(no_mangle)]
+extern "Rust" fn __roost_trap(frame: &mut TrapFrame) {
+    match frame.vector {
+        NMI => super::panic::non_maskable(frame),
+        vector if vector < FIRST_INTERRUPT => {
+            // Read before anything can fault again.
+            let address = Cr2::read_raw();
+            fault::exception(frame, address);
+        }
+        vector => {
+            let vector = vector as u8;
+            if vector == apic::vector::SPURIOUS {
+                return;
+            }
+            // Once and first: a handler that does not return has then left nothing undone. A level-triggered line
+            // is an exception that its handler's registration would have to declare; there is none yet.
+            apic::end_of_interrupt();
+            interrupts::handle(vector, frame);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Kernel stacks: each above a page that is never mapped, so that running over is a page fault and not a neighbour's data.
+
+use core::ops::Range;
+
+use super::frames::{self, FrameUse};
+use crate::arch::paging::{self, Caching, MapError, Rights};
+use crate::arch::{MAX_CORES, PAGE_SIZE};
+use crate::sync::IrqSpinLock;
+
+/// Address space that each core has for its own stacks, below all others.
+pub const CORE_SPAN: usize = 256 * 1024;
+
+/// Where the next stack goes.
+static NEXT: IrqSpinLock<usize> = IrqSpinLock::new("kernel stack addresses", paging::STACKS + MAX_CORES * CORE_SPAN);
+
+/// Memory mapped above a guard page.
+#[derive(Debug)]
+#[must_use = "a stack that is dropped is unmapped"]
+pub struct KernelStack {
+    bounds: Range<usize>,
+}
+
+impl KernelStack {
+    /// Maps a stack of `len` bytes, a multiple of the page size.
+    ///
+    /// # Errors
+    /// [`MapError::OutOfFrames`]. What was mapped of it until then is given back.
+    pub fn new(len: usize) -> Result<KernelStack, MapError> {
+        assert!(len.is_multiple_of(PAGE_SIZE), "a stack is made of whole pages");
+        let lo = {
+            let mut next = NEXT.lock();
+            let lo = *next + PAGE_SIZE;
+            *next = lo + len;
+            lo
+        };
+        // Grows page by page, so that what there is of it is dropped if there is not enough.
+        let mut stack = KernelStack { bounds: lo..lo };
+        while stack.bounds.end < lo + len {
+            let frame = frames::alloc(FrameUse::KernelStacks).map_err(|_| MapError::OutOfFrames)?.into_address();
+            // SAFETY: address space that nobody else was given, and a frame of its own.
+            unsafe { paging::map(stack.bounds.end, frame, PAGE_SIZE as u64, Rights::ReadWrite, Caching::WriteBack)? };
+            stack.bounds.end += PAGE_SIZE;
+        }
+        Ok(stack)
+    }
+
+    /// Its first and its last byte's address, the latter plus one.
+    pub fn bounds(&self) -> (usize, usize) {
+        (self.bounds.start, self.bounds.end)
+    }
+
+    /// Its bounds, for somebody who keeps it for ever.
+    pub fn leak(self) -> (usize, usize) {
+        let bounds = self.bounds();
+        core::mem::forget(self);
+        bounds
+    }
+}
