@@ -2,8 +2,17 @@
 
 use std::process::ExitCode;
 
+mod cargo_output;
+mod configuration;
+mod host;
+mod image_file;
+mod matrix;
+mod mutants;
+mod pool;
+mod progress;
 pub mod report;
 pub mod requirements;
+mod storm;
 pub mod tier;
 pub mod workspace;
 

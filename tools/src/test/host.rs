@@ -1,0 +1,175 @@
+//! The host and model tiers: cargo runs them, this reads along.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::Context;
+
+use super::cargo_output::{Libtest, nextest_line};
+use super::report::{Outcome, Row};
+use super::tier::Tier;
+
+/// The requirement ids that host tests and models prove, by name: a host test cannot carry them itself.
+pub const PROOFS: &str = "tests/proves.toml";
+
+/// Names of tests to the ids they prove.
+pub type Proofs = BTreeMap<String, Vec<String>>;
+
+/// The unit, property and documentation tests of the workspace's host crates.
+///
+/// # Errors
+/// If cargo cannot be run. That tests do not compile is a row that failed.
+pub fn host(root: &Path, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
+    let narrow = filter.and_then(path_filter);
+    if has_nextest() {
+        let mut command = cargo(root);
+        command.args(["nextest", "run", "--no-fail-fast", "--no-tests=pass"]);
+        command.args(["--message-format", "libtest-json-plus"]).args(narrow);
+        command.env("NEXTEST_EXPERIMENTAL_LIBTEST_JSON", "1");
+        nextest(command, "host tests", each)?;
+    } else {
+        let mut command = cargo(root);
+        command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(narrow);
+        libtest(command, "host tests", Tier::Host, each)?;
+    }
+    // nextest runs no documentation tests.
+    let mut command = cargo(root);
+    command.args(["test", "--no-fail-fast", "--doc", "--features", "libkern/hosted"]).args(narrow);
+    libtest(command, "documentation tests", Tier::Host, each)
+}
+
+/// The loom models. They have a target directory of their own, because every dependency is compiled with
+/// `--cfg loom`.
+///
+/// # Errors
+/// As [`host`].
+pub fn model(
+    root: &Path,
+    target: &Path,
+    filter: Option<&str>,
+    each: &mut dyn FnMut(Row),
+) -> anyhow::Result<()> {
+    let mut command = cargo(root);
+    command.args(["test", "--no-fail-fast", "--package", "libkern", "--release", "--lib"]);
+    command.arg(filter.and_then(path_filter).unwrap_or("model"));
+    command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", target.join("model"));
+    libtest(command, "models", Tier::Model, each)
+}
+
+/// The part of a filter on `binary::path` that must be in the path. A filter of one word may mean the
+/// binary, so nothing can be left out on its account.
+fn path_filter(filter: &str) -> Option<&str> {
+    filter.split_once("::").map(|(_, path)| path)
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root).stdin(Stdio::null());
+    command
+}
+
+fn has_nextest() -> bool {
+    let version = Command::new("cargo").args(["nextest", "--version"]).output();
+    version.is_ok_and(|output| output.status.success())
+}
+
+fn nextest(mut command: Command, what: &str, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
+    let mut failed = false;
+    command.stderr(Stdio::piped());
+    let ended = read_lines(command, &mut |line| {
+        if let Some(row) = nextest_line(line, Tier::Host) {
+            failed |= row.outcome == Outcome::Failed;
+            each(row);
+        }
+    })?;
+    account_for_failure(ended, failed, what, Tier::Host, each);
+    Ok(())
+}
+
+fn libtest(mut command: Command, what: &str, tier: Tier, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
+    // Which binary a test belongs to is said on standard error, so both come through one pipe.
+    let (output, input) = std::io::pipe()?;
+    command.stdout(input.try_clone()?).stderr(input);
+    let mut child = command.spawn().context("cargo could not be run")?;
+    // The command holds the writing ends; the end of the output shows only once they are closed.
+    drop(command);
+    let mut libtest = Libtest::default();
+    let mut said = String::new();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        libtest.line(&line, tier).map(&mut *each);
+        said.push_str(&line);
+        said.push('\n');
+    }
+    let success = child.wait()?.success();
+    let failures = libtest.finish();
+    let failed = !failures.is_empty();
+    failures.into_iter().for_each(&mut *each);
+    account_for_failure(Ended { success, said }, failed, what, tier, each);
+    Ok(())
+}
+
+/// How a run of cargo ended.
+struct Ended {
+    success: bool,
+    /// What cargo and the compiler said.
+    said: String,
+}
+
+/// Runs `command` and hands over the lines of its standard output.
+fn read_lines(mut command: Command, each: &mut dyn FnMut(&str)) -> anyhow::Result<Ended> {
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cargo could not be run")?;
+    let stderr = child.stderr.take();
+    let complaints = std::thread::spawn(move || {
+        let mut said = String::new();
+        stderr.map(|mut stderr| stderr.read_to_string(&mut said));
+        said
+    });
+    for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
+        each(&line?);
+    }
+    let said = complaints.join().unwrap_or_default();
+    Ok(Ended { success: child.wait()?.success(), said })
+}
+
+/// A run that failed although no test did has not compiled, or crashed: that is a failure of its own.
+fn account_for_failure(ended: Ended, failed: bool, what: &str, tier: Tier, each: &mut dyn FnMut(Row)) {
+    if !ended.success && !failed {
+        let row = Row::failed(tier, format!("cargo::{what}"), tier.to_string(), "cargo failed before any test did");
+        each(Row { output: ended.said, ..row });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_follows_the_binary_narrows_the_run() {
+        assert_eq!(path_filter("libkern::mem::heap"), Some("mem::heap"));
+        assert_eq!(path_filter("heap"), None);
+    }
+
+    #[test]
+    fn output_that_ends_in_failure_without_a_failed_test_is_a_failed_row() {
+        let script = |text: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", text]);
+            command
+        };
+        let rows = |text: &str| {
+            let mut rows = Vec::new();
+            libtest(script(text), "x", Tier::Model, &mut |row| rows.push(row)).unwrap();
+            rows
+        };
+        let broken = rows("echo 'error[E0308]: mismatched types' >&2; exit 101");
+        assert_eq!((broken.len(), broken[0].name.as_str()), (1, "cargo::x"));
+        assert!(broken[0].output.contains("E0308"));
+
+        let failed = rows("echo 'test a ... FAILED'; exit 101");
+        assert_eq!((failed.len(), failed[0].outcome), (1, Outcome::Failed));
+        assert!(failed[0].name.ends_with("::a"));
+    }
+}

@@ -1,0 +1,252 @@
+//! Mutants: patches that each break one protocol, and the test that must notice.
+//!
+//! A patch in `tests/mutants/` begins with lines that name the case and say what is broken:
+//!
+//! ```text
+//! Must-fail: libkern::sync::ring::model::nothing_is_lost [model]
+//! Why: without the fence the consumer may read the slot before it is written
+//! ```
+//!
+//! Each is applied to a copy of the tracked files, in which only that case is run, by this same program. A
+//! mutant that the case survives is a hole in the tests; a patch that no longer applies, a mutant that does
+//! not compile, and a case that fails in the unpatched copy too prove nothing and fail as well.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+
+use super::report::{Outcome, Report, Row};
+use super::tier::Tier;
+
+/// Where the patches are, relative to the workspace.
+const DIRECTORY: &str = "tests/mutants";
+
+/// A patch and the case that must fail under it.
+#[derive(Debug, PartialEq, Eq)]
+struct Mutant {
+    name: String,
+    patch: PathBuf,
+    case: String,
+    tier: Tier,
+    why: String,
+}
+
+impl Mutant {
+    fn parse(patch: &Path, text: &str) -> anyhow::Result<Self> {
+        let header = text.lines().take_while(|line| !line.starts_with("diff ") && !line.starts_with("--- "));
+        let mut must_fail = None;
+        let mut why = None;
+        for line in header {
+            if let Some(value) = line.strip_prefix("Must-fail:") {
+                must_fail = Some(value.trim());
+            } else if let Some(value) = line.strip_prefix("Why:") {
+                why = Some(value.trim().to_owned());
+            }
+        }
+        let (Some(must_fail), Some(why)) = (must_fail, why) else {
+            bail!("{} needs the lines `Must-fail: CASE [TIER]` and `Why: REASON`", patch.display());
+        };
+        let (case, tier) = match must_fail.split_once(" [") {
+            Some((case, tier)) => {
+                let tier = tier.trim_end_matches(']');
+                (case, Tier::from_str(tier, false).map_err(|_| anyhow::anyhow!("there is no tier `{tier}`"))?)
+            }
+            None => (must_fail, Tier::Host),
+        };
+        let name = patch.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { name, patch: patch.to_owned(), case: case.to_owned(), tier, why })
+    }
+}
+
+/// Runs every mutant whose name contains the filter, and hands a row for each to `each`.
+///
+/// `target` is where what is built goes; the copy stays there, so that a later run compiles little.
+///
+/// # Errors
+/// If a patch has no valid header, or the copy cannot be made.
+pub fn run(root: &Path, target: &Path, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
+    let wanted = |mutant: &Mutant| filter.is_none_or(|filter| row_name(mutant).contains(filter));
+    let mutants: Vec<_> = read(&root.join(DIRECTORY))?.into_iter().filter(wanted).collect();
+    if mutants.is_empty() {
+        return Ok(());
+    }
+    let copy = Copy { root: target.join("mutants/tree"), target: target.join("mutants/target") };
+    copy.refresh(root)?;
+    for mutant in &mutants {
+        let started = Instant::now();
+        let verdict = copy.judge(mutant)?;
+        let seconds = started.elapsed().as_secs_f64();
+        each(Row { seconds, ..verdict });
+    }
+    Ok(())
+}
+
+/// The names under which [`run`] would report.
+///
+/// # Errors
+/// If a patch has no valid header.
+pub fn list(root: &Path) -> anyhow::Result<Vec<String>> {
+    Ok(read(&root.join(DIRECTORY))?.iter().map(row_name).collect())
+}
+
+fn row_name(mutant: &Mutant) -> String {
+    format!("mutant::{}", mutant.name)
+}
+
+fn read(directory: &Path) -> anyhow::Result<Vec<Mutant>> {
+    let mut mutants = Vec::new();
+    for entry in directory.read_dir().into_iter().flatten() {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "patch") {
+            mutants.push(Mutant::parse(&path, &std::fs::read_to_string(&path)?)?);
+        }
+    }
+    mutants.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(mutants)
+}
+
+/// The copy of the tree in which mutants live.
+struct Copy {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Copy {
+    /// Makes the copy equal to the tracked files of `original`, touching only files that differ.
+    fn refresh(&self, original: &Path) -> anyhow::Result<()> {
+        let listed = Command::new("git")
+            .current_dir(original)
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+            .output()
+            .context("git could not be run; mutants are made from the tracked files")?;
+        let listed = String::from_utf8(listed.stdout)?;
+        let tracked: Vec<_> = listed.split_terminator('\0').collect();
+        for path in files_below(&self.root)? {
+            if !tracked.iter().any(|tracked| Path::new(tracked) == path) {
+                std::fs::remove_file(self.root.join(path))?;
+            }
+        }
+        for path in tracked {
+            let Ok(contents) = std::fs::read(original.join(path)) else { continue };
+            let to = self.root.join(path);
+            if std::fs::read(&to).ok().as_ref() != Some(&contents) {
+                std::fs::create_dir_all(to.parent().unwrap_or(&self.root))?;
+                std::fs::write(&to, contents).with_context(|| format!("cannot write {}", to.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the mutant's case without and with the patch.
+    fn judge(&self, mutant: &Mutant) -> anyhow::Result<Row> {
+        let row = |outcome, message: String| {
+            let row = Row::new(Tier::Long, row_name(mutant), mutant.tier.to_string(), outcome);
+            Row { message, ..row }
+        };
+        let (before, output) = self.run_case(mutant)?;
+        if before != Some(Outcome::Passed) {
+            let message = format!("{} does not pass without the patch", mutant.case);
+            return Ok(Row { output, ..row(Outcome::Failed, message) });
+        }
+        if let Err(said) = self.apply(mutant, &[])? {
+            return Ok(Row { output: said, ..row(Outcome::Failed, "the patch does not apply".to_owned()) });
+        }
+        let after = self.run_case(mutant);
+        if let Err(said) = self.apply(mutant, &["--reverse"])? {
+            bail!("the patch {} cannot be taken back: {said}", mutant.name);
+        }
+        let (after, output) = after?;
+        Ok(match after {
+            Some(Outcome::Failed) => row(Outcome::Passed, format!("{} fails", mutant.case)),
+            Some(_) => row(Outcome::Failed, format!("{} does not notice: {}", mutant.case, mutant.why)),
+            None => {
+                Row { output, ..row(Outcome::Failed, "the mutant does not build or the case is gone".to_owned()) }
+            }
+        })
+    }
+
+    /// How the mutant's case ends in the copy as it is, and what was printed. `None` if it did not run.
+    fn run_case(&self, mutant: &Mutant) -> anyhow::Result<(Option<Outcome>, String)> {
+        let report = self.target.join("report.json");
+        let _ = std::fs::remove_file(&report);
+        let output = Command::new(std::env::current_exe()?)
+            .current_dir(&self.root)
+            .args(["roost", "test", &mutant.case, "--tier", &mutant.tier.to_string(), "--report"])
+            .arg(&report)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .stdin(Stdio::null())
+            .output()?;
+        let said = [output.stdout, output.stderr].concat();
+        let rows = Report::read(&report).map(|report| report.rows).unwrap_or_default();
+        let mut outcomes = rows.iter().filter(|row| row.name == mutant.case).map(|row| row.outcome);
+        let outcome = match outcomes.clone().find(|&outcome| outcome == Outcome::Failed) {
+            Some(failed) => Some(failed),
+            None => outcomes.next(),
+        };
+        Ok((outcome, String::from_utf8_lossy(&said).into_owned()))
+    }
+
+    /// Applies the patch; what git says where it does not fit.
+    fn apply(&self, mutant: &Mutant, options: &[&str]) -> anyhow::Result<Result<(), String>> {
+        let output = Command::new("git")
+            .current_dir(&self.root)
+            .args(["apply", "--whitespace=nowarn"])
+            .args(options)
+            .arg(&mutant.patch)
+            // The copy may lie inside the checkout; git would take paths as the checkout's and skip them all.
+            .env("GIT_CEILING_DIRECTORIES", self.root.parent().unwrap_or(&self.root))
+            .output()?;
+        Ok(if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) })
+    }
+}
+
+/// Every file below `root`, relative to it; none if there is no such directory.
+fn files_below(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut directories = vec![PathBuf::new()];
+    while let Some(directory) = directories.pop() {
+        for entry in root.join(&directory).read_dir().into_iter().flatten() {
+            let entry = entry?;
+            let path = directory.join(entry.file_name());
+            if entry.file_type()?.is_dir() { directories.push(path) } else { files.push(path) }
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_names_case_tier_and_reason() {
+        let text = "Must-fail: libkern::a::b [model]\nWhy: no fence\n\ndiff --git a/x b/x\nMust-fail: no\n";
+        let mutant = Mutant::parse(Path::new("tests/mutants/drop-fence.patch"), text).unwrap();
+        assert_eq!((mutant.name.as_str(), mutant.case.as_str()), ("drop-fence", "libkern::a::b"));
+        assert_eq!((mutant.tier, mutant.why.as_str()), (Tier::Model, "no fence"));
+        for text in ["Why: x\n", "Must-fail: a\n", "Must-fail: a [nowhere]\nWhy: x\n"] {
+            assert!(Mutant::parse(Path::new("x.patch"), text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_patch_is_applied_and_taken_back_in_the_copy() {
+        let directory = tempfile::tempdir().unwrap();
+        let copy = Copy { root: directory.path().join("tree"), target: directory.path().join("target") };
+        std::fs::create_dir_all(&copy.root).unwrap();
+        std::fs::write(copy.root.join("x"), "one\n").unwrap();
+        let patch = directory.path().join("m.patch");
+        let text = "Must-fail: a::b\nWhy: it is two\n\ndiff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-one\n+two\n";
+        std::fs::write(&patch, text).unwrap();
+        let mutant = Mutant::parse(&patch, text).unwrap();
+
+        copy.apply(&mutant, &[]).unwrap().unwrap();
+        assert_eq!(std::fs::read_to_string(copy.root.join("x")).unwrap(), "two\n");
+        assert!(copy.apply(&mutant, &[]).unwrap().is_err(), "it is applied already");
+        copy.apply(&mutant, &["--reverse"]).unwrap().unwrap();
+        assert_eq!(std::fs::read_to_string(copy.root.join("x")).unwrap(), "one\n");
+    }
+}
