@@ -33,6 +33,15 @@ impl<T> LeafLock<T> {
         unsafe { irq::restore(flags) };
         result
     }
+
+    /// Runs `f` on the data if nobody has the lock. For reports, which may come while a core was stopped with it.
+    pub fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let flags = irq::save_and_disable();
+        let result = self.inner.try_lock().map(|mut data| f(&mut data));
+        // SAFETY: as in `with`.
+        unsafe { irq::restore(flags) };
+        result
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::alloc::Layout;
 use std::sync::OnceLock;
 
 /// How much there is. The host commits it page by page as tests touch it.
-const LEN: usize = 512 << 20;
+const LEN: usize = 64 << 20;
 
 /// Physical address 0 is this much aligned, so that what is aligned physically is aligned virtually.
 const ALIGN: usize = 1 << 30;

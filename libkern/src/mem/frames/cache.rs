@@ -1,0 +1,195 @@
+//! Each core's stock of single frames.
+//!
+//! A core takes frames from its stock and puts them back there; the pool is asked for a batch, or given one, only when
+//! the stock is empty or full. The stock has a lock of its own, which nobody else takes as long as there is memory: its
+//! line stays in the core's cache, and its locked instruction is an exchange with nobody.
+//!
+//! Why a lock at all, when the owner could do with interrupts off? For the day on which memory runs out: then whoever
+//! needs a frame empties the stocks of *all* cores into the pool, so that "out of memory" means that no frame is free
+//! anywhere. A core could be asked to empty its own, but an answer would have to be waited for, with a core that sleeps
+//! or holds interrupts off at the other end, by code that may itself have them off.
+//!
+//! # Freed twice
+//!
+//! A [`Frame`](super::Frame) is a value and cannot be dropped twice, but it can be made out of thin air by unsafe code
+//! that lost count. The pool's bitmaps would tell; a stock has none, and a frame that is in it twice would be handed out
+//! twice. So a frame in a stock is *stamped*: its first word says so. Taking it clears the word, and freeing a frame that
+//! has the stamp leads to an exact check, everywhere, before anything else happens. (Equal contents by coincidence
+//! cost the search and nothing more.)
+
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use super::usage::FrameUse;
+use crate::mem::phys::PhysAddr;
+use crate::sync::LeafLock;
+
+/// Frames that a stock can hold.
+pub(super) const CAPACITY: usize = 64;
+
+/// Frames that move between a stock and the pool at a time, at most.
+pub(super) const BATCH: usize = CAPACITY / 2;
+
+const STAMP: u64 = 0x5e1f_f4ee_f4a3_e000;
+
+/// What became of a frame that was to be put into a stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Put {
+    /// It is there.
+    Done,
+    /// It is not: no room.
+    Full,
+    /// It is not: it bears the stamp of a frame that is free.
+    Stamped,
+}
+
+/// # Invariants
+/// `frames[..len]` are free, in no other stock and not in the pool, and the direct map shows them. `len` is at most
+/// `limit`, which is at most [`CAPACITY`]: zero until the core is online.
+pub(super) struct Stock {
+    len: usize,
+    limit: usize,
+    /// Frames taken less frames put back, by use. May be negative: frames come back on other cores.
+    used: [isize; FrameUse::COUNT],
+    frames: [usize; CAPACITY],
+}
+
+impl Stock {
+    #[inline(always)]
+    pub(super) fn take(&mut self, usage: FrameUse) -> Option<usize> {
+        let last = self.len.checked_sub(1)?;
+        self.len = last;
+        self.used[usage as usize] += 1;
+        let frame = self.frames[last % CAPACITY];
+        // SAFETY: the frame is free, and this core's to take (invariant of the type).
+        unsafe { stamp_of(frame).write(0) };
+        Some(frame)
+    }
+
+    /// # Safety
+    /// The frame is the caller's, who gives it up if it is put; the direct map shows it.
+    #[inline(always)]
+    pub(super) unsafe fn put(&mut self, frame: usize, usage: FrameUse) -> Put {
+        let stamp = stamp_of(frame);
+        // SAFETY: the direct map shows the frame. Its owner has given it up, and if somebody took it meanwhile, by the
+        // mistake that this looks for, the word is whatever it is.
+        if unsafe { stamp.read_volatile() } == STAMP ^ frame as u64 {
+            return Put::Stamped;
+        }
+        if self.len >= self.limit {
+            return Put::Full;
+        }
+        // SAFETY: the caller gave the frame up.
+        unsafe { stamp.write(STAMP ^ frame as u64) };
+        // INVARIANT: `len` was below `limit`, and the frame was the caller's.
+        self.frames[self.len % CAPACITY] = frame;
+        self.len += 1;
+        self.used[usage as usize] -= 1;
+        Put::Done
+    }
+
+    /// Counts `frames` more (or, if negative, fewer) as used for `usage`, which came from or went to the pool directly.
+    pub(super) fn count(&mut self, usage: FrameUse, frames: isize) {
+        self.used[usage as usize] += frames;
+    }
+
+    /// How many frames, all in all, were taken for `usage` by way of this stock.
+    pub(super) fn used(&self, usage: FrameUse) -> isize {
+        self.used[usage as usize]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// How many frames it may hold.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Lets it hold `limit` frames.
+    pub(super) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit.min(CAPACITY);
+    }
+
+    pub(super) fn contains(&self, frame: usize) -> bool {
+        self.frames[..self.len].contains(&frame)
+    }
+
+    /// Moves frames out to `frames`, the ones that rested longest first, and says how many.
+    pub(super) fn pour_out(&mut self, frames: &mut [usize]) -> usize {
+        let count = frames.len().min(self.len);
+        frames[..count].copy_from_slice(&self.frames[..count]);
+        self.frames.copy_within(count..self.len, 0);
+        self.len -= count;
+        count
+    }
+
+    /// Moves frames in, as many as there is room for, and says how many those were.
+    ///
+    /// # Safety
+    /// The frames are free, in no stock and not in the pool, and the direct map shows them.
+    pub(super) unsafe fn pour_in(&mut self, frames: &[usize]) -> usize {
+        let count = frames.len().min(self.limit - self.len);
+        // INVARIANT: they were in no stock, by the caller's word.
+        self.frames[self.len..self.len + count].copy_from_slice(&frames[..count]);
+        self.len += count;
+        count
+    }
+}
+
+fn stamp_of(frame: usize) -> *mut u64 {
+    PhysAddr::of_frame(frame).to_ptr()
+}
+
+/// A core's stock, and the way to the next core's.
+pub(super) struct CoreStock {
+    pub(super) stock: LeafLock<Stock>,
+    next: AtomicPtr<CoreStock>,
+}
+
+impl CoreStock {
+    /// One that may hold nothing yet.
+    pub(super) const fn new() -> Self {
+        Self {
+            stock: LeafLock::new(Stock { len: 0, limit: 0, used: [0; FrameUse::COUNT], frames: [0; CAPACITY] }),
+            next: AtomicPtr::new(core::ptr::null_mut()),
+        }
+    }
+}
+
+/// The stocks of all cores that are online. Grows only.
+pub(super) struct Stocks {
+    first: AtomicPtr<CoreStock>,
+}
+
+impl Stocks {
+    pub(super) const fn new() -> Self {
+        Self { first: AtomicPtr::new(core::ptr::null_mut()) }
+    }
+
+    /// Enters a stock, once.
+    pub(super) fn enter(&self, stock: &'static CoreStock) {
+        let mine = core::ptr::from_ref(stock).cast_mut();
+        let mut first = self.first.load(Ordering::Relaxed);
+        loop {
+            stock.next.store(first, Ordering::Relaxed);
+            // Release: whoever finds the stock finds its `next`. Pairs with the load in `iter`.
+            match self.first.compare_exchange_weak(first, mine, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => first = now,
+            }
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'static CoreStock> {
+        let mut next = self.first.load(Ordering::Acquire);
+        core::iter::from_fn(move || {
+            // SAFETY: null, or entered by `enter`, and so valid for ever and shared only by reference.
+            let stock: &'static CoreStock = unsafe { next.as_ref() }?;
+            // Relaxed: written before the stock was entered, never after.
+            next = stock.next.load(Ordering::Relaxed);
+            Some(stock)
+        })
+    }
+}

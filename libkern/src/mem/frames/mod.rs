@@ -1,0 +1,416 @@
+//! Physical memory, by the frame.
+//!
+//! # Layers
+//!
+//! ```text
+//! Frame, Run            owned; dropping frees
+//! cache   a core        64 frames, a lock of its own; a batch of 32 to and fro
+//! pool    the machine   one lock: blocks of 2 MiB by bitmaps, split ones frame by frame, runs of any length
+//! ```
+//!
+//! A single frame costs some thirty instructions, none of which touches a line that another core writes; one time in 32 a
+//! batch moves, under the pool's lock. Runs come from the pool directly.
+//!
+//! # Ownership
+//!
+//! [`Frame`] and [`Run`] are values that own their memory, and dropping one frees it. Dropping without freeing was
+//! considered: what is freed must first be unmapped everywhere, so that freeing deserves to be a visible act. But a value
+//! that leaks when an error path drops it is the worse trap: the leak is silent, and every `?` is one. What is mapped is
+//! not held as a `Frame` anyway but in a page-table entry ([`Frame::into_raw`]); whoever takes the entry out makes the
+//! `Frame` again, and holds it until the last core has flushed. A leak shows: every frame is counted under its
+//! [`FrameUse`] from the moment it is taken, however it is held.
+//!
+//! # Exhaustion
+//!
+//! When the pool is empty, or has no run of the length asked for, the stocks of all cores are poured into it and it is
+//! asked again; so an [`OutOfMemory`] is the truth about frames. (The heap may hold frames that it could give up:
+//! [`mem::trim`](crate::mem::trim).)
+//!
+//! # Contexts
+//!
+//! Everything here may be called from any context but NMI, with interrupts on or off, and never blocks: both locks are
+//! held with interrupts off, for a bounded time, and are leaves of the lock order (pool before nothing, a stock's before
+//! nothing, never both).
+
+mod area;
+mod block;
+mod cache;
+mod owned;
+mod plan;
+mod pool;
+mod usage;
+
+use core::fmt;
+use core::mem::MaybeUninit;
+use core::ops::Range;
+
+use cache::{BATCH, CAPACITY, CoreStock, Put, Stocks};
+pub use owned::{Frame, Run};
+use plan::Plan;
+use pool::{Fault, Pool};
+pub use usage::FrameUse;
+
+use super::phys::PhysAddr;
+use crate::arch::PAGE_SIZE;
+use crate::sync::{IrqSpinLock, per_core};
+
+static POOL: IrqSpinLock<Pool> = IrqSpinLock::new("frames", Pool::new());
+static STOCKS: Stocks = Stocks::new();
+/// Counts, and holds nothing, on behalf of cores that are not online yet.
+static OFFLINE: CoreStock = CoreStock::new();
+
+per_core! {
+    static STOCK: CoreStock = CoreStock::new();
+}
+
+/// A core's batch is at most this fraction of what is free: the last frames go to whoever needs them, one by one.
+const SHARE: usize = 64;
+
+/// There is no such memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// How many frames in a row were wanted.
+    pub frames: usize,
+}
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.frames {
+            1 => f.write_str("no frame of memory is free"),
+            frames => write!(f, "no {frames} frames of memory in a row are free"),
+        }
+    }
+}
+
+impl core::error::Error for OutOfMemory {}
+
+/// How low in physical memory a run must lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Anywhere.
+    Anywhere,
+    /// For devices with 32-bit addresses.
+    Below4GiB,
+    /// For real mode.
+    Below1MiB,
+}
+
+impl Limit {
+    /// The first frame that is too high.
+    fn frame(self) -> usize {
+        match self {
+            Limit::Anywhere => usize::MAX,
+            Limit::Below4GiB => (1 << 32) / PAGE_SIZE,
+            Limit::Below1MiB => (1 << 20) / PAGE_SIZE,
+        }
+    }
+}
+
+/// A wish for a run of frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunRequest {
+    /// How many, at least one.
+    pub frames: usize,
+    /// The number of the first one is a multiple of this power of two.
+    pub align_frames: usize,
+    /// How low.
+    pub limit: Limit,
+}
+
+impl RunRequest {
+    /// `frames` frames in a row, wherever they are.
+    #[must_use]
+    pub const fn new(frames: usize) -> Self {
+        Self { frames, align_frames: 1, limit: Limit::Anywhere }
+    }
+}
+
+/// What [`init`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Managed {
+    /// Bytes that can be taken.
+    pub bytes: u64,
+    /// Bytes that describe the rest.
+    pub description_bytes: u64,
+    /// Bytes that are not managed: the map is scattered over too many far-apart places.
+    pub left_out_bytes: u64,
+}
+
+/// Gives all free memory to the allocator. Takes time in proportion to the number of regions, not to their size.
+///
+/// Parts of frames at the ends of regions are ignored. What describes the memory is put at the start of the first
+/// region above 1 MiB that has room for it.
+///
+/// # Errors
+/// [`OutOfMemory`] if no region can hold the description.
+///
+/// # Panics
+/// If regions are not sorted and disjoint.
+///
+/// # Safety
+/// Called once. `regions` are physical addresses of memory that nobody uses, and the direct map shows all of it.
+pub unsafe fn init(regions: impl Iterator<Item = Range<u64>> + Clone) -> Result<Managed, OutOfMemory> {
+    let regions = regions.map(|region| inner_frames(&region));
+    let plan = Plan::new(regions.clone());
+    let words = plan.words();
+    let description = (words * size_of::<u64>()).div_ceil(PAGE_SIZE);
+    let roomy = |region: &Range<usize>| {
+        let start = region.start.max(Limit::Below1MiB.frame());
+        (start + description <= region.end).then_some(start)
+    };
+    let at = regions.clone().find_map(|region| roomy(&region)).ok_or(OutOfMemory { frames: description })?;
+    // SAFETY: free memory, by the caller's word, which the direct map shows; long enough; and not added below.
+    let memory = unsafe { core::slice::from_raw_parts_mut(PhysAddr::of_frame(at).to_ptr::<MaybeUninit<u64>>(), words) };
+    let left_out_frames = plan.left_out_frames;
+    let mut pool = POOL.lock();
+    pool.describe(plan, memory);
+    for region in regions {
+        let parts = match region.contains(&at) {
+            true => [region.start..at, at + description..region.end],
+            false => [region, 0..0],
+        };
+        for part in parts {
+            pool.add(part).expect("regions are disjoint");
+        }
+    }
+    Ok(Managed {
+        bytes: (pool.total_frames() * PAGE_SIZE) as u64,
+        description_bytes: (description * PAGE_SIZE) as u64,
+        left_out_bytes: (left_out_frames * PAGE_SIZE) as u64,
+    })
+}
+
+/// Adds memory that was in use when [`init`] ran, and says how many bytes that gained.
+///
+/// # Safety
+/// Nobody uses the memory any more, the direct map shows it, writable, and it was not among `init`'s regions nor added
+/// before.
+pub unsafe fn reclaim(region: Range<u64>) -> u64 {
+    let added = POOL.lock().add(inner_frames(&region));
+    added.map_or_else(|fault| panic_on(fault), |frames| (frames * PAGE_SIZE) as u64)
+}
+
+/// Lets the running core keep frames in stock. Once for each core, when it has its own per-core variables; again is
+/// harmless.
+pub(super) fn core_online() {
+    let stock = here();
+    // A small machine's cores keep less.
+    let limit = (POOL.lock().total_frames() / 128).clamp(8, CAPACITY);
+    let first = stock.stock.with(|stock| {
+        let first = stock.limit() == 0;
+        stock.set_limit(limit);
+        first
+    });
+    if first {
+        STOCKS.enter(stock);
+    }
+}
+
+/// Takes a frame. Its contents are arbitrary.
+///
+/// Any context but NMI; does not block.
+///
+/// # Errors
+/// [`OutOfMemory`]: no frame is free, in no core's stock either.
+#[inline]
+pub fn alloc(usage: FrameUse) -> Result<Frame, OutOfMemory> {
+    match here().stock.with(|stock| stock.take(usage)) {
+        Some(frame) => Ok(Frame::new(frame, usage)),
+        None => alloc_from_pool(usage),
+    }
+}
+
+/// Takes a frame full of zeros. Otherwise as [`alloc`].
+///
+/// # Errors
+/// As [`alloc`].
+pub fn alloc_zeroed(usage: FrameUse) -> Result<Frame, OutOfMemory> {
+    let frame = alloc(usage)?;
+    // SAFETY: the frame is ours, and the direct map shows it.
+    unsafe { frame.addr().to_ptr::<[u8; PAGE_SIZE]>().write_bytes(0, 1) };
+    Ok(frame)
+}
+
+/// Takes frames in a row. Their contents are arbitrary.
+///
+/// Any context but NMI; does not block. Not for every day: it takes the pool's lock, and where memory is scattered a
+/// search that is linear in the number of 2 MiB blocks.
+///
+/// # Errors
+/// [`OutOfMemory`]: there is no such run.
+///
+/// # Panics
+/// If the request is for no frames, or the alignment is no power of two.
+pub fn alloc_run(usage: FrameUse, request: RunRequest) -> Result<Run, OutOfMemory> {
+    let RunRequest { frames, align_frames, limit } = request;
+    assert!(frames > 0 && align_frames.is_power_of_two(), "a run has frames, and its alignment is a power of two");
+    let take = || POOL.lock().take_run(frames, align_frames, limit.frame());
+    let start = take().or_else(|| {
+        pour_stocks_out();
+        take()
+    });
+    let start = start.ok_or(OutOfMemory { frames })?;
+    count(usage, frames as isize);
+    Ok(Run::new(start, frames, usage))
+}
+
+/// Frames that the allocator manages, that are free, and that are used for each purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) total: usize,
+    pub(super) free: usize,
+    /// Of the free ones, those in some core's stock.
+    pub(super) in_stocks: usize,
+    pub(super) used: [usize; FrameUse::COUNT],
+}
+
+/// Counts frames. Exact if nobody takes or frees any meanwhile. `None` if the pool's lock is taken, which tells code that
+/// runs while everything else has been stopped from code that may wait.
+pub(super) fn counts() -> Option<Counts> {
+    let (total, in_pool) = {
+        let pool = POOL.try_lock()?;
+        (pool.total_frames(), pool.free_frames())
+    };
+    let mut used = [0isize; FrameUse::COUNT];
+    let mut in_stocks = 0;
+    for core in STOCKS.iter().chain([&OFFLINE]) {
+        core.stock.try_with(|stock| {
+            in_stocks += stock.len();
+            for usage in FrameUse::ALL {
+                used[usage as usize] += stock.used(usage);
+            }
+        });
+    }
+    Some(Counts {
+        total,
+        free: in_pool + in_stocks,
+        in_stocks,
+        used: used.map(|frames| usize::try_from(frames).unwrap_or(0)),
+    })
+}
+
+#[inline(always)]
+fn here() -> &'static CoreStock {
+    // SAFETY: `CoreStock` is `Sync`. If the code moves to another core it uses the stock of one it was on lately, which
+    // is as good as its own, only slower.
+    unsafe { STOCK.get_unguarded() }
+}
+
+/// The stock in which a core that may be offline counts.
+fn counter() -> &'static CoreStock {
+    let mine = here();
+    match mine.stock.with(|stock| stock.limit()) {
+        0 => &OFFLINE,
+        _ => mine,
+    }
+}
+
+fn count(usage: FrameUse, frames: isize) {
+    counter().stock.with(|stock| stock.count(usage, frames));
+}
+
+#[cold]
+#[inline(never)]
+fn alloc_from_pool(usage: FrameUse) -> Result<Frame, OutOfMemory> {
+    let mine = here();
+    let room = mine.stock.with(|stock| stock.limit() / 2);
+    let mut batch = [0; BATCH];
+    let mut take = || {
+        let mut pool = POOL.lock();
+        let fair = (pool.free_frames() / SHARE).clamp(1, BATCH);
+        pool.take_some(&mut batch[..fair.min(room.max(1))])
+    };
+    let mut taken = take();
+    if taken == 0 {
+        pour_stocks_out();
+        taken = take();
+    }
+    let (&frame, rest) = batch[..taken].split_first().ok_or(OutOfMemory { frames: 1 })?;
+    // SAFETY: the pool gave them up, and it has only frames that the direct map shows. What an interrupt's handler put
+    // into the stock meanwhile may have taken their room.
+    let kept = unsafe { mine.stock.with(|stock| stock.pour_in(rest)) };
+    give(&rest[kept..]);
+    count(usage, 1);
+    Ok(Frame::new(frame, usage))
+}
+
+/// Frees a frame.
+///
+/// # Safety
+/// The frame was taken for `usage` and is the caller's to give up.
+#[inline]
+unsafe fn free(frame: usize, usage: FrameUse) {
+    // SAFETY: the caller's word; the pool has only frames that the direct map shows.
+    match unsafe { here().stock.with(|stock| stock.put(frame, usage)) } {
+        Put::Done => {}
+        put => free_to_pool(frame, usage, put),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn free_to_pool(frame: usize, usage: FrameUse, put: Put) {
+    if put == Put::Stamped && is_free(frame) {
+        panic_on(Fault::Free(frame));
+    }
+    let mut batch = [0; BATCH];
+    let poured = here().stock.with(|stock| stock.pour_out(&mut batch));
+    give(&batch[..poured]);
+    give(&[frame]);
+    count(usage, -1);
+}
+
+/// Frees a run.
+///
+/// # Safety
+/// The frames were taken for `usage` as a run and are the caller's to give up.
+unsafe fn free_run(frames: Range<usize>, usage: FrameUse) {
+    let count_back = -(frames.len() as isize);
+    let given = POOL.lock().give(frames);
+    given.unwrap_or_else(|fault| panic_on(fault));
+    count(usage, count_back);
+}
+
+/// Empties every core's stock into the pool.
+fn pour_stocks_out() {
+    let mut frames = [0; CAPACITY];
+    for core in STOCKS.iter() {
+        let poured = core.stock.with(|stock| stock.pour_out(&mut frames));
+        give(&frames[..poured]);
+    }
+}
+
+/// Gives single frames to the pool.
+fn give(frames: &[usize]) {
+    if frames.is_empty() {
+        return;
+    }
+    let mut pool = POOL.lock();
+    let fault = frames.iter().find_map(|&frame| pool.give(frame..frame + 1).err());
+    drop(pool);
+    if let Some(fault) = fault {
+        panic_on(fault);
+    }
+}
+
+fn is_free(frame: usize) -> bool {
+    POOL.lock().is_free(frame) || STOCKS.iter().any(|core| core.stock.with(|stock| stock.contains(frame)))
+}
+
+/// Panics, with no lock held: the report on memory wants them.
+fn panic_on(fault: Fault) -> ! {
+    match fault {
+        Fault::Free(frame) => panic!("the frame at {} was freed twice", PhysAddr::of_frame(frame)),
+        Fault::Unmanaged(frame) => panic!("the frame at {} was freed and never taken", PhysAddr::of_frame(frame)),
+    }
+}
+
+/// The whole frames of a region.
+fn inner_frames(region: &Range<u64>) -> Range<usize> {
+    let page = PAGE_SIZE as u64;
+    let start = region.start.div_ceil(page) as usize;
+    start..start.max((region.end / page) as usize)
+}
+
+#[cfg(test)]
+mod tests;
