@@ -28,15 +28,20 @@
 //! handler that finds the ring empty and turns the interrupt off drains once more after that, or
 //! the line that was handed in between stays.
 
+pub mod framebuffer;
 #[cfg(not(all(loom, test)))]
 mod global;
 mod line;
+#[cfg(not(all(loom, test)))]
+mod log;
 mod ring;
 mod sink;
 mod spool;
 
 #[cfg(not(all(loom, test)))]
 pub use global::{add_sink, drain, flush, print, println, seize, set_kick};
+#[cfg(not(all(loom, test)))]
+pub use log::{init_log, set_clock};
 pub use sink::{Sink, Turn, TurnCell};
 pub use spool::{Drained, MAX_SINKS, Seized};
 

@@ -229,5 +229,5 @@ impl<const SLOTS: usize> Ring<SLOTS> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

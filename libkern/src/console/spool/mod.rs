@@ -303,5 +303,5 @@ impl Outlet {
 
 #[cfg(all(loom, test))]
 mod model;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
