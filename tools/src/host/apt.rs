@@ -51,7 +51,7 @@ pub fn install(tools: &[Tool], executor: &Executor) -> Result<()> {
     if rest.is_empty() {
         return Ok(());
     }
-    let step = install_step(&rest, None);
+    let step = install_step(Manager::Apt.install_command(), &rest, None);
     let names: Vec<_> = rest.iter().map(|tool| tool.name()).collect();
     executor.run(&format!("Installing {}", names.join(", ")), &step)
 }
@@ -75,7 +75,7 @@ fn install_qemu(executor: &Executor) -> Result<()> {
         );
     }
     let from = suite.map_or(String::new(), |suite| format!(" from {suite}"));
-    let step = install_step(&[Tool::Qemu], suite);
+    let step = install_step(Manager::Apt.install_command(), &[Tool::Qemu], suite);
     executor.run(&format!("Installing QEMU {version}{from}"), &step)
 }
 
@@ -87,10 +87,7 @@ fn with_backports_added(choice: Choice, executor: &Executor) -> Result<Choice> {
     let Step::Write { path, .. } = &write else {
         return Ok(choice);
     };
-    let doing = format!(
-        "The release's QEMU is older than {GOOD_QEMU}: adding its backports ({})",
-        path.display()
-    );
+    let doing = format!("The release's QEMU is older than {GOOD_QEMU}: adding its backports ({})", path.display());
     executor.run(&doing, &write)?;
     let result = update(executor).and_then(|()| Ok(choose(&offers()?)));
     match result {
@@ -122,35 +119,23 @@ pub fn plan(tools: &[Tool]) -> Vec<Step> {
         }
     }
     steps.push(Step::run(["apt-get", "update"]));
+    let command = Manager::Apt.command_to_type();
     if let Some(suite) = suite {
-        let rest: Vec<_> = tools
-            .iter()
-            .copied()
-            .filter(|&tool| tool != Tool::Qemu)
-            .collect();
-        steps.push(install_step(&[Tool::Qemu], Some(&suite)));
+        let rest: Vec<_> = tools.iter().copied().filter(|&tool| tool != Tool::Qemu).collect();
+        steps.push(install_step(command, &[Tool::Qemu], Some(&suite)));
         if !rest.is_empty() {
-            steps.push(install_step(&rest, None));
+            steps.push(install_step(command, &rest, None));
         }
     } else {
-        steps.push(install_step(tools, None));
+        steps.push(install_step(command, tools, None));
     }
     steps
 }
 
-fn install_step(tools: &[Tool], suite: Option<&str>) -> Step {
-    let packages = tools
-        .iter()
-        .flat_map(|&tool| Manager::Apt.packages(tool).iter().copied());
+fn install_step(command: &[&'static str], tools: &[Tool], suite: Option<&str>) -> Step {
+    let packages = tools.iter().flat_map(|&tool| Manager::Apt.packages(tool).iter().copied());
     let from = suite.map(|suite| ["-t", suite]);
-    Step::run(
-        Manager::Apt
-            .install_command()
-            .iter()
-            .copied()
-            .chain(from.into_iter().flatten())
-            .chain(packages),
-    )
+    Step::run(command.iter().copied().chain(from.into_iter().flatten()).chain(packages))
 }
 
 /// Reads the package lists, waiting while another program does.
@@ -176,21 +161,14 @@ fn backports_steps() -> Option<(Step, Step)> {
         return None;
     }
     let Derived { format, text } = sources::backports(&entries, &codename)?;
-    let path = Path::new(SOURCES_DIRECTORY)
-        .join("roost-backports")
-        .with_extension(format.extension());
+    let path = Path::new(SOURCES_DIRECTORY).join("roost-backports").with_extension(format.extension());
     let remove = Step::Remove(path.clone());
     Some((Step::Write { path, text }, remove))
 }
 
 fn system_entries() -> Vec<Entry> {
     let directory = std::fs::read_dir(SOURCES_DIRECTORY);
-    let mut files: Vec<PathBuf> = directory
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
+    let mut files: Vec<PathBuf> = directory.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     files.sort();
     files.insert(0, "/etc/apt/sources.list".into());
     let entries_of = |path: PathBuf| {
@@ -213,10 +191,8 @@ fn parse_codename(os_release: &str) -> Option<String> {
 }
 
 fn offers() -> Result<Vec<Offer>> {
-    let output = Command::new("apt-cache")
-        .args(["madison", "qemu-system-x86"])
-        .output()
-        .context("cannot run apt-cache")?;
+    let output =
+        Command::new("apt-cache").args(["madison", "qemu-system-x86"]).output().context("cannot run apt-cache")?;
     Ok(parse_offers(&String::from_utf8_lossy(&output.stdout)))
 }
 
@@ -226,10 +202,7 @@ fn parse_offers(text: &str) -> Vec<Offer> {
         let mut columns = line.split('|').map(str::trim);
         let (_package, version, source) = (columns.next()?, columns.next()?, columns.next()?);
         let suite = source.split_whitespace().nth(1)?.split('/').next()?;
-        Some(Offer {
-            version: Version::of_package(version)?,
-            suite: suite.to_owned(),
-        })
+        Some(Offer { version: Version::of_package(version)?, suite: suite.to_owned() })
     };
     text.lines().filter_map(parse).collect()
 }
@@ -237,10 +210,7 @@ fn parse_offers(text: &str) -> Vec<Offer> {
 /// The release's own QEMU if it is good, else a better one from the backports.
 fn choose(offers: &[Offer]) -> Choice {
     let newest = |backports: bool| {
-        offers
-            .iter()
-            .filter(|offer| offer.suite.ends_with("-backports") == backports)
-            .max_by_key(|offer| offer.version)
+        offers.iter().filter(|offer| offer.suite.ends_with("-backports") == backports).max_by_key(|offer| offer.version)
     };
     let own = newest(false).map(|offer| offer.version);
     match newest(true) {
@@ -271,10 +241,7 @@ qemu-system-x86 | 1:7.2+dfsg-7+deb12u15 | http://mirror.test/security bookworm-s
 ";
 
     fn offer(suite: &str, major: u32, minor: u32) -> Offer {
-        Offer {
-            version: Version::new(major, minor),
-            suite: suite.into(),
-        }
+        Offer { version: Version::new(major, minor), suite: suite.into() }
     }
 
     #[test]
@@ -282,10 +249,7 @@ qemu-system-x86 | 1:7.2+dfsg-7+deb12u15 | http://mirror.test/security bookworm-s
         let offers = parse_offers(BOTH);
         assert_eq!(offers.len(), 3);
         let chosen = choose(&offers);
-        assert_eq!(
-            chosen,
-            Choice::Backports("bookworm-backports".into(), Version::new(10, 0))
-        );
+        assert_eq!(chosen, Choice::Backports("bookworm-backports".into(), Version::new(10, 0)));
         assert!(chosen.is_good());
     }
 
@@ -301,26 +265,15 @@ qemu-system-x86 | 1:7.2+dfsg-7+deb12u15 | http://mirror.test/security bookworm-s
 
     #[test]
     fn the_codename_is_read_with_and_without_quotes() {
-        assert_eq!(
-            parse_codename("ID=debian\nVERSION_CODENAME=bookworm\n").as_deref(),
-            Some("bookworm")
-        );
-        assert_eq!(
-            parse_codename("VERSION_CODENAME=\"noble\"\n").as_deref(),
-            Some("noble")
-        );
+        assert_eq!(parse_codename("ID=debian\nVERSION_CODENAME=bookworm\n").as_deref(), Some("bookworm"));
+        assert_eq!(parse_codename("VERSION_CODENAME=\"noble\"\n").as_deref(), Some("noble"));
         assert_eq!(parse_codename("VERSION_CODENAME=\n"), None);
     }
 
     #[test]
     fn packages_from_another_suite_are_asked_for_by_its_name() {
-        let step = install_step(&[Tool::Qemu], Some("bookworm-backports"));
-        let Step::Run(words) = step else {
-            panic!("runs a program")
-        };
-        assert!(
-            words.ends_with(&["-t", "bookworm-backports", "qemu-system-x86"].map(String::from)),
-            "{words:?}"
-        );
+        let step = install_step(&["apt-get"], &[Tool::Qemu], Some("bookworm-backports"));
+        let Step::Run(words) = step else { panic!("runs a program") };
+        assert!(words.ends_with(&["-t", "bookworm-backports", "qemu-system-x86"].map(String::from)), "{words:?}");
     }
 }

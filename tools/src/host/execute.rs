@@ -29,21 +29,16 @@ impl Executor {
     /// Starts a new log, after waiting for other installers of ours to finish.
     pub fn new(privilege: Privilege) -> Result<Self> {
         let directory = super::cache_dir();
-        std::fs::create_dir_all(&directory)
-            .with_context(|| format!("cannot create {}", directory.display()))?;
-        let lock = File::create(directory.join("install.lock"))
-            .context("cannot create the lock file of the installer")?;
+        std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        let lock =
+            File::create(directory.join("install.lock")).context("cannot create the lock file of the installer")?;
         lock.lock().context("cannot lock the installer's file")?;
         let log = directory.join("install.log");
         File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         if !privilege.ask_password()? {
             bail!("sudo refused; nothing was installed");
         }
-        Ok(Self {
-            privilege,
-            log,
-            _lock: lock,
-        })
+        Ok(Self { privilege, log, _lock: lock })
     }
 
     /// Does one step while telling the user what it is for. Blocks until it is done.
@@ -99,10 +94,7 @@ fn open_to_append(path: &Path) -> std::io::Result<File> {
 fn last_lines(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     let first = lines.len().saturating_sub(SHOWN_LINES);
-    let shown: Vec<_> = lines[first..]
-        .iter()
-        .map(|line| format!("  {line}"))
-        .collect();
+    let shown: Vec<_> = lines[first..].iter().map(|line| format!("  {line}")).collect();
     shown.join("\n")
 }
 

@@ -27,10 +27,7 @@ pub enum State {
     /// It works, but a newer one is worth having: older than [`GOOD_QEMU`].
     Old { path: PathBuf, version: Version },
     /// It is there. The version is what the tool says of itself, where it says anything.
-    Ready {
-        path: PathBuf,
-        version: Option<Version>,
-    },
+    Ready { path: PathBuf, version: Option<String> },
 }
 
 impl State {
@@ -40,6 +37,16 @@ impl State {
         match self {
             Self::Missing | Self::TooOld { .. } => None,
             Self::Old { path, .. } | Self::Ready { path, .. } => Some(path),
+        }
+    }
+
+    /// The version, where it is known.
+    #[must_use]
+    pub fn version(&self) -> Option<String> {
+        match self {
+            Self::Missing => None,
+            Self::TooOld { version, .. } | Self::Old { version, .. } => Some(version.to_string()),
+            Self::Ready { version, .. } => version.clone(),
         }
     }
 
@@ -64,25 +71,18 @@ pub struct Grub {
 /// Looks for a tool. Takes some milliseconds: it may have to ask a program for its version.
 #[must_use]
 pub fn look(tool: Tool) -> State {
-    let found = match tool {
+    let program = match tool {
         Tool::Qemu => return qemu(),
-        Tool::Grub => grub().map(|grub| {
-            let version = ask_version(&grub.mkimage);
-            (grub.mkimage, version)
-        }),
-        Tool::Xorriso => on_path("xorriso").map(|path| {
-            let version = ask_version(&path);
-            (path, version)
-        }),
-        Tool::Mtools => on_path("mcopy").and(on_path("mformat")).map(|path| {
-            let version = ask_version(&path);
-            (path, version)
-        }),
-        Tool::Ovmf => ovmf().map(|ovmf| (ovmf.code, None)),
+        Tool::Ovmf => {
+            return ovmf().map_or(State::Missing, |ovmf| State::Ready { path: ovmf.code, version: None });
+        }
+        Tool::Grub => grub().map(|grub| grub.mkimage),
+        Tool::Xorriso => on_path("xorriso"),
+        Tool::Mtools => on_path("mcopy").and(on_path("mformat")),
     };
-    found.map_or(State::Missing, |(path, version)| State::Ready {
-        path,
-        version,
+    program.map_or(State::Missing, |path| {
+        let version = ask_version(&path);
+        State::Ready { path, version }
     })
 }
 
@@ -90,10 +90,11 @@ fn qemu() -> State {
     let Some(path) = on_path("qemu-system-x86_64") else {
         return State::Missing;
     };
-    match ask_version(&path) {
+    let word = ask_version(&path);
+    match word.as_deref().and_then(Version::of_word) {
         Some(version) if version < OLDEST_QEMU => State::TooOld { path, version },
         Some(version) if version < GOOD_QEMU => State::Old { path, version },
-        version => State::Ready { path, version },
+        _ => State::Ready { path, version: word },
     }
 }
 
@@ -103,24 +104,14 @@ pub fn grub() -> Option<Grub> {
     let mkimage = on_path("grub-mkimage").or_else(|| on_path("grub2-mkimage"))?;
     let mut roots = vec![];
     if let Some(prefix) = mkimage.parent().and_then(Path::parent) {
-        roots.extend([
-            prefix.join("lib/grub"),
-            prefix.join("share/grub2"),
-            prefix.join("lib/grub2"),
-        ]);
+        roots.extend([prefix.join("lib/grub"), prefix.join("share/grub2"), prefix.join("lib/grub2")]);
     }
     roots.extend(["/usr/lib/grub", "/usr/share/grub2", "/usr/local/lib/grub"].map(PathBuf::from));
     let find = |platform: &str, part: &str| {
         let directories = roots.iter().map(|root| root.join(platform));
-        directories
-            .into_iter()
-            .find(|directory| directory.join(part).is_file())
+        directories.into_iter().find(|directory| directory.join(part).is_file())
     };
-    Some(Grub {
-        bios: find("i386-pc", "boot.img")?,
-        efi: find("x86_64-efi", "kernel.img")?,
-        mkimage,
-    })
+    Some(Grub { bios: find("i386-pc", "boot.img")?, efi: find("x86_64-efi", "kernel.img")?, mkimage })
 }
 
 /// Firmware for QEMU, if there is some.
@@ -144,13 +135,14 @@ pub fn on_path(program: &str) -> Option<PathBuf> {
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
 
-    path.metadata()
-        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
-fn ask_version(program: impl AsRef<OsStr>) -> Option<Version> {
+/// The version that a program prints when asked for it, as it prints it.
+#[must_use]
+pub fn ask_version(program: impl AsRef<OsStr>) -> Option<String> {
     let output = Command::new(program).arg("--version").output().ok()?;
     // xorriso prints its version on standard error.
     let text = [output.stdout, output.stderr].concat();
-    Version::in_text(&String::from_utf8_lossy(&text))
+    version::word_in(&String::from_utf8_lossy(&text)).map(String::from)
 }

@@ -25,31 +25,22 @@ pub fn install(tools: &[Tool], no_install: bool) -> Result<()> {
         return upgrade_qemu(no_install);
     }
     let Some(manager) = Manager::detect() else {
-        return Err(missing(
-            tools,
-            "This system has no package manager that Roost knows.",
-        ));
+        return Err(missing(tools, "This system has no package manager that Roost knows."));
     };
     let Ok(packages) = manager.packages_for(tools) else {
         let reason = format!("`{}` does not have all of it.", manager.program());
         return Err(missing(tools, &reason));
     };
-    let steps = plan(manager, tools, &packages);
     let privilege = privilege_for(manager);
     if no_install {
-        return Err(to_type(tools, "--no-install was given", &steps, privilege));
+        return Err(to_type(tools, "--no-install was given", manager, &packages, privilege));
     }
     if privilege == Privilege::Unavailable {
-        let reason = "installing it needs root, and there is no way to ask for it here";
-        return Err(to_type(tools, reason, &steps, privilege));
+        let reason = "that needs root, and there is no way to ask for it here";
+        return Err(to_type(tools, reason, manager, &packages, privilege));
     }
-    eprintln!(
-        "{}\nInstalling with {}: {}",
-        needed(tools),
-        manager.program(),
-        packages.join(" ")
-    );
-    carry_out(manager, tools, &steps, privilege)
+    eprintln!("{}\nInstalling with {}: {}", needed(tools), manager.program(), packages.join(" "));
+    carry_out(manager, tools, privilege)
 }
 
 /// Replaces a QEMU that works but is old, if a newer one is to be had.
@@ -82,8 +73,7 @@ fn upgrade_qemu(no_install: bool) -> Result<()> {
         return Ok(());
     }
     eprintln!("QEMU {version} is installed; looking for {GOOD_QEMU} or later with apt-get.");
-    let steps = plan(Manager::Apt, &[Tool::Qemu], &[]);
-    carry_out(Manager::Apt, &[Tool::Qemu], &steps, privilege)?;
+    carry_out(Manager::Apt, &[Tool::Qemu], privilege)?;
     if matches!(find::look(Tool::Qemu), State::Old { .. }) {
         remark(" There is no newer one to be had here.");
         keep_version(&version.to_string())?;
@@ -113,22 +103,10 @@ fn keep_version(version: &str) -> Result<()> {
 }
 
 fn privilege_for(manager: Manager) -> Privilege {
-    if manager.needs_root() {
-        Privilege::detect()
-    } else {
-        Privilege::Root
-    }
+    if manager.needs_root() { Privilege::detect() } else { Privilege::Root }
 }
 
-fn plan(manager: Manager, tools: &[Tool], packages: &[&str]) -> Vec<Step> {
-    if manager == Manager::Apt {
-        return apt::plan(tools);
-    }
-    let command = manager.install_command().iter().chain(packages);
-    vec![Step::run(command.copied())]
-}
-
-fn carry_out(manager: Manager, tools: &[Tool], steps: &[Step], privilege: Privilege) -> Result<()> {
+fn carry_out(manager: Manager, tools: &[Tool], privilege: Privilege) -> Result<()> {
     let executor = Executor::new(privilege)?;
     // Another process may have done it while we waited for the installer's lock.
     let is_wanted = |tool: &Tool| find::look(*tool).is_worth_installing();
@@ -139,41 +117,44 @@ fn carry_out(manager: Manager, tools: &[Tool], steps: &[Step], privilege: Privil
     if manager == Manager::Apt {
         return apt::install(&tools, &executor);
     }
-    steps
-        .iter()
-        .try_for_each(|step| executor.run("Installing", step))
+    let packages = manager.packages_for(&tools).unwrap_or_default();
+    let step = Step::run(manager.install_command().iter().copied().chain(packages));
+    executor.run("Installing", &step)
+}
+
+/// How to get a tool, in half a sentence.
+pub fn how_to_get(tool: Tool) -> String {
+    let packages = Manager::detect().map(|manager| (manager, manager.packages(tool)));
+    match packages {
+        Some((manager, packages)) if !packages.is_empty() => {
+            format!("`{}` has it as {}", manager.program(), packages.join(", "))
+        }
+        _ => format!("please install {}", packages::by_hand(tool)),
+    }
 }
 
 /// "Needed to boot an image: QEMU." for each tool.
 fn needed(tools: &[Tool]) -> String {
     let line = |tool: &Tool| match find::look(*tool) {
-        State::TooOld { version, .. } => format!(
-            "Needed to {}: {} {OLDEST_QEMU} or later (this is {version}).",
-            tool.purpose(),
-            tool.name()
-        ),
+        State::TooOld { version, .. } => {
+            format!("Needed to {}: {} {OLDEST_QEMU} or later (this is {version}).", tool.purpose(), tool.name())
+        }
         _ => format!("Needed to {}: {}.", tool.purpose(), tool.name()),
     };
     tools.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn missing(tools: &[Tool], reason: &str) -> anyhow::Error {
-    let list: Vec<_> = tools
-        .iter()
-        .map(|tool| format!("  {}", packages::by_hand(*tool)))
-        .collect();
-    anyhow!(
-        "{}\n{reason} Please install:\n{}",
-        needed(tools),
-        list.join("\n")
-    )
+    let list: Vec<_> = tools.iter().map(|tool| format!("  {}", packages::by_hand(*tool))).collect();
+    anyhow!("{}\n{reason} Please install:\n{}", needed(tools), list.join("\n"))
 }
 
-fn to_type(tools: &[Tool], reason: &str, steps: &[Step], privilege: Privilege) -> anyhow::Error {
+fn to_type(tools: &[Tool], reason: &str, manager: Manager, packages: &[&str], privilege: Privilege) -> anyhow::Error {
+    let steps = if manager == Manager::Apt {
+        apt::plan(tools)
+    } else {
+        vec![Step::run(manager.command_to_type().iter().chain(packages).copied())]
+    };
     let lines: Vec<_> = steps.iter().map(|step| step.shell(privilege)).collect();
-    anyhow!(
-        "{}\nIt is not installed, and {reason}. To install it, type:\n\n{}\n",
-        needed(tools),
-        lines.join("\n")
-    )
+    anyhow!("{}\nNothing was installed: {reason}. To install it, type:\n\n{}", needed(tools), lines.join("\n"))
 }

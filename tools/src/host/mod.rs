@@ -30,7 +30,7 @@ mod plan;
 mod privilege;
 mod sources;
 
-pub use find::{Grub, Ovmf};
+pub use find::{Grub, Ovmf, State};
 
 /// Something that is not part of Rust's toolchain and that some command needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,13 +49,7 @@ pub enum Tool {
 
 impl Tool {
     /// All of them, in the order in which they are reported.
-    pub const ALL: [Self; 5] = [
-        Self::Qemu,
-        Self::Grub,
-        Self::Xorriso,
-        Self::Mtools,
-        Self::Ovmf,
-    ];
+    pub const ALL: [Self; 5] = [Self::Qemu, Self::Grub, Self::Xorriso, Self::Mtools, Self::Ovmf];
 
     /// What people call it.
     #[must_use]
@@ -120,15 +114,20 @@ pub fn require_all(tools: &[Tool]) -> Result<()> {
     if wanted().is_empty() {
         return Ok(());
     }
-    let _guard = INSTALLING
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _guard = INSTALLING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let tools = wanted();
     if tools.is_empty() {
         return Ok(());
     }
     // Relaxed: see `set_no_install`.
     install::install(&tools, NO_INSTALL.load(Ordering::Relaxed))
+}
+
+/// Installs whatever is missing of everything, and a newer QEMU in place of an old one if there is one to be
+/// had, even if none was to be had before. Errors and blocking as with [`require`].
+pub fn require_everything() -> Result<()> {
+    install::forget_kept_version();
+    require_all(&Tool::ALL)
 }
 
 /// GRUB's parts, installed first if they are missing. Errors and blocking as with [`require`].
@@ -143,14 +142,16 @@ pub fn ovmf() -> Result<Ovmf> {
     find::ovmf().context("OVMF is still missing after it was installed")
 }
 
+/// How to get a tool that is missing, in half a sentence.
+#[must_use]
+pub fn how_to_get(tool: Tool) -> String {
+    install::how_to_get(tool)
+}
+
 /// Where this program keeps what it can make again: `$XDG_CACHE_HOME/roost`, usually `~/.cache/roost`.
 #[must_use]
 pub fn cache_dir() -> PathBuf {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
         .unwrap_or_else(std::env::temp_dir)

@@ -20,21 +20,12 @@ pub enum Manager {
 }
 
 impl Manager {
-    const ALL: [Self; 6] = [
-        Self::Apt,
-        Self::Dnf,
-        Self::Pacman,
-        Self::Zypper,
-        Self::Apk,
-        Self::Brew,
-    ];
+    const ALL: [Self; 6] = [Self::Apt, Self::Dnf, Self::Pacman, Self::Zypper, Self::Apk, Self::Brew];
 
     /// The one that this system has.
     #[must_use]
     pub fn detect() -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|manager| find::on_path(manager.program()).is_some())
+        Self::ALL.into_iter().find(|manager| find::on_path(manager.program()).is_some())
     }
 
     /// Its command.
@@ -54,6 +45,17 @@ impl Manager {
     #[must_use]
     pub fn needs_root(self) -> bool {
         self != Self::Brew
+    }
+
+    /// The same for a person, who can be asked and need not wait for locks.
+    #[must_use]
+    pub const fn command_to_type(self) -> &'static [&'static str] {
+        match self {
+            Self::Apt => &["apt-get", "install", "--no-install-recommends"],
+            Self::Pacman => &["pacman", "-S", "--needed"],
+            Self::Zypper => &["zypper", "install"],
+            Self::Dnf | Self::Apk | Self::Brew => self.install_command(),
+        }
     }
 
     /// The command that installs packages without asking back, to be followed by their names.
@@ -88,12 +90,9 @@ impl Manager {
             (Self::Apt | Self::Apk, Tool::Ovmf) => &["ovmf"],
 
             (Self::Dnf, Tool::Qemu) => &["qemu-system-x86"],
-            (Self::Dnf, Tool::Grub) => &[
-                "grub2-tools",
-                "grub2-tools-extra",
-                "grub2-pc-modules",
-                "grub2-efi-x64-modules",
-            ],
+            (Self::Dnf, Tool::Grub) => {
+                &["grub2-tools", "grub2-tools-extra", "grub2-pc-modules", "grub2-efi-x64-modules"]
+            }
 
             (Self::Pacman, Tool::Qemu) => &["qemu-system-x86"],
             (Self::Pacman, Tool::Grub) => &["grub"],
@@ -139,9 +138,7 @@ impl Manager {
 pub const fn by_hand(tool: Tool) -> &'static str {
     match tool {
         Tool::Qemu => "QEMU 9 or later with the program `qemu-system-x86_64`",
-        Tool::Grub => {
-            "GRUB 2 with the program `grub-mkimage` and its modules for both i386-pc and x86_64-efi"
-        }
+        Tool::Grub => "GRUB 2 with the program `grub-mkimage` and its modules for both i386-pc and x86_64-efi",
         Tool::Xorriso => "GNU xorriso",
         Tool::Mtools => "GNU mtools (`mformat` and `mcopy`)",
         Tool::Ovmf => "OVMF, also called edk2: UEFI firmware for x86-64 guests of QEMU",

@@ -26,14 +26,8 @@ impl Step {
     pub fn command(&self, privilege: Privilege) -> (Vec<String>, Option<&str>) {
         let (words, input) = match self {
             Self::Run(words) => (words.clone(), None),
-            Self::Write { path, text } => (
-                vec!["tee".into(), path.display().to_string()],
-                Some(text.as_str()),
-            ),
-            Self::Remove(path) => (
-                vec!["rm".into(), "-f".into(), path.display().to_string()],
-                None,
-            ),
+            Self::Write { path, text } => (vec!["tee".into(), path.display().to_string()], Some(text.as_str())),
+            Self::Remove(path) => (vec!["rm".into(), "-f".into(), path.display().to_string()], None),
         };
         let prefix = privilege.prefix().iter().copied().map(String::from);
         (prefix.chain(words).collect(), input)
@@ -68,18 +62,9 @@ mod tests {
     #[test]
     fn steps_print_as_commands_to_type() {
         let run = Step::run(["apt-get", "install", "-y", "a package"]);
-        assert_eq!(
-            run.shell(Privilege::Sudo),
-            "sudo apt-get install -y 'a package'"
-        );
-        let write = Step::Write {
-            path: "/etc/x".into(),
-            text: "A: b\n".into(),
-        };
-        assert_eq!(
-            write.shell(Privilege::Root),
-            "tee /etc/x <<'EOF'\nA: b\nEOF"
-        );
+        assert_eq!(run.shell(Privilege::Sudo), "sudo apt-get install -y 'a package'");
+        let write = Step::Write { path: "/etc/x".into(), text: "A: b\n".into() };
+        assert_eq!(write.shell(Privilege::Root), "tee /etc/x <<'EOF'\nA: b\nEOF");
     }
 
     #[test]

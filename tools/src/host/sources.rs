@@ -60,7 +60,7 @@ pub struct Derived {
 pub fn parse(text: &str, format: Format) -> Vec<Entry> {
     match format {
         Format::List => text.lines().filter_map(parse_line).collect(),
-        Format::Sources => stanzas(text).iter().filter_map(parse_stanza).collect(),
+        Format::Sources => stanzas(text).iter().filter_map(|stanza| parse_stanza(stanza)).collect(),
     }
 }
 
@@ -77,11 +77,7 @@ pub fn has_suite(entries: &[Entry], suite: &str) -> bool {
 #[must_use]
 pub fn backports(entries: &[Entry], codename: &str) -> Option<Derived> {
     let updates = format!("{codename}-updates");
-    let has_updates = |uris: &[String]| {
-        entries
-            .iter()
-            .any(|other| other.has_suite(&updates) && other.uris == uris)
-    };
+    let has_updates = |uris: &[String]| entries.iter().any(|other| other.has_suite(&updates) && other.uris == uris);
     entries
         .iter()
         .filter(|entry| entry.has_suite(codename) && entry.components.iter().any(|c| c == "main"))
@@ -103,16 +99,10 @@ impl Entry {
         let rest = &self.rest;
         let body = match self.format {
             Format::List => {
-                let options = if rest.is_empty() {
-                    String::new()
-                } else {
-                    format!("[{rest}] ")
-                };
+                let options = if rest.is_empty() { String::new() } else { format!("[{rest}] ") };
                 format!("deb {options}{uris} {suite} {components}\n")
             }
-            Format::Sources => format!(
-                "Types: deb\nURIs: {uris}\nSuites: {suite}\nComponents: {components}\n{rest}"
-            ),
+            Format::Sources => format!("Types: deb\nURIs: {uris}\nSuites: {suite}\nComponents: {components}\n{rest}"),
         };
         Derived {
             format: self.format,
@@ -128,10 +118,7 @@ fn words(text: &str) -> Vec<String> {
 /// `deb [option=value ...] uri suite component...`
 fn parse_line(line: &str) -> Option<Entry> {
     let line = line.split('#').next()?.trim();
-    let rest = line
-        .strip_prefix("deb")
-        .filter(|rest| rest.starts_with(char::is_whitespace))?
-        .trim_start();
+    let rest = line.strip_prefix("deb").filter(|rest| rest.starts_with(char::is_whitespace))?.trim_start();
     let (options, rest) = match rest.strip_prefix('[') {
         Some(rest) => rest.split_once(']')?,
         None => ("", rest),
@@ -169,26 +156,18 @@ fn stanzas(text: &str) -> Vec<Vec<Field>> {
     stanzas
 }
 
-fn parse_stanza(stanza: &Vec<Field>) -> Option<Entry> {
+fn parse_stanza(stanza: &[Field]) -> Option<Entry> {
     let field = |wanted: &str| {
-        stanza
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-            .map(|(_, value)| value.as_str())
+        stanza.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str())
     };
     let is_no = |value: &str| ["no", "false", "0", "off"].contains(&value);
     if field("Enabled").is_some_and(is_no) || !words(field("Types")?).contains(&"deb".into()) {
         return None;
     }
     let rewritten = ["Types", "URIs", "Suites", "Components", "Enabled"];
-    let is_kept = |name: &str| {
-        !name.starts_with("X-") && !rewritten.iter().any(|own| own.eq_ignore_ascii_case(name))
-    };
-    let rest = stanza
-        .iter()
-        .filter(|(name, _)| is_kept(name))
-        .map(|(name, value)| format!("{name}: {value}\n"))
-        .collect();
+    let is_kept = |name: &str| !name.starts_with("X-") && !rewritten.iter().any(|own| own.eq_ignore_ascii_case(name));
+    let rest =
+        stanza.iter().filter(|(name, _)| is_kept(name)).map(|(name, value)| format!("{name}: {value}\n")).collect();
     Some(Entry {
         format: Format::Sources,
         uris: words(field("URIs")?),

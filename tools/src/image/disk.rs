@@ -69,13 +69,7 @@ pub fn write(tree: &Tree, parts: &Parts, output: &Path) -> Result<()> {
 }
 
 /// Writes both copies of the partition table, and the boot sector.
-fn write_gpt(
-    file: &File,
-    len: u64,
-    efi_len: u64,
-    boot_sector: [u8; BOOT_CODE_LEN],
-    id: u64,
-) -> Result<()> {
+fn write_gpt(file: &File, len: u64, efi_len: u64, boot_sector: [u8; BOOT_CODE_LEN], id: u64) -> Result<()> {
     let sectors = u32::try_from(len / SECTOR - 1).unwrap_or(u32::MAX);
     let mut mbr = ProtectiveMBR::with_lb_size(sectors);
     mbr.set_bootcode(boot_sector);

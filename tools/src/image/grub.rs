@@ -33,9 +33,35 @@ const RECIPE: u32 = 1;
 
 /// Needed to boot, useful in a configuration, and on every kind of machine.
 const MODULES: &[&str] = &[
-    "all_video", "boot", "cat", "configfile", "cpuid", "date", "echo", "fat", "gfxterm", "halt", "help",
-    "iso9660", "keystatus", "loadenv", "ls", "minicmd", "multiboot2", "normal", "part_gpt", "part_msdos",
-    "read", "reboot", "search", "search_fs_file", "serial", "sleep", "terminal", "test", "true",
+    "all_video",
+    "boot",
+    "cat",
+    "configfile",
+    "cpuid",
+    "date",
+    "echo",
+    "fat",
+    "gfxterm",
+    "halt",
+    "help",
+    "iso9660",
+    "keystatus",
+    "loadenv",
+    "ls",
+    "minicmd",
+    "multiboot2",
+    "normal",
+    "part_gpt",
+    "part_msdos",
+    "read",
+    "reboot",
+    "search",
+    "search_fs_file",
+    "serial",
+    "sleep",
+    "terminal",
+    "test",
+    "true",
 ];
 const BIOS_MODULES: &[&str] = &["biosdisk", "vbe", "vga"];
 const EFI_MODULES: &[&str] = &["efi_gop", "efi_uga"];
@@ -96,8 +122,7 @@ fn make(grub: &Grub, cache: &Path) -> Result<()> {
     fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
     let made = tempfile::tempdir_in(parent)?;
     for kind in KINDS {
-        let (modules, more) =
-            if kind.is_bios { (&grub.bios, BIOS_MODULES) } else { (&grub.efi, EFI_MODULES) };
+        let (modules, more) = if kind.is_bios { (&grub.bios, BIOS_MODULES) } else { (&grub.efi, EFI_MODULES) };
         let mut command = Command::new(&grub.mkimage);
         command.arg("--directory").arg(modules).args(["--format", kind.format, "--prefix", kind.prefix]);
         command.arg("--output").arg(made.path().join(kind.file)).args(MODULES).args(more);

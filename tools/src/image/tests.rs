@@ -102,12 +102,7 @@ impl Media {
                     _ => ["-device", "ahci,id=a", "-device", "ide-hd,drive=d,bus=a.0,bootindex=1"],
                 }),
         };
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // The guest says a line and a character, which the pipe holds until the end.
         let (status, printed) = finish(child);
         assert_eq!(status, Some(guest::STATUS), "{machine:?}: {printed}");

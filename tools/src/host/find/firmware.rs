@@ -24,52 +24,24 @@ impl Ovmf {
 }
 
 /// Where descriptors live, the user's own first, as the schema's document orders them.
-const DESCRIPTORS: [&str; 3] = [
-    "/etc/qemu/firmware",
-    "/usr/share/qemu/firmware",
-    "/usr/local/share/qemu/firmware",
-];
+const DESCRIPTORS: [&str; 3] = ["/etc/qemu/firmware", "/usr/share/qemu/firmware", "/usr/local/share/qemu/firmware"];
 
 /// Code and variables, where there is no descriptor.
 const PLACES: [(&str, &str); 8] = [
     // Debian, Ubuntu.
-    (
-        "/usr/share/OVMF/OVMF_CODE_4M.fd",
-        "/usr/share/OVMF/OVMF_VARS_4M.fd",
-    ),
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
     // Older Debian and Ubuntu, Alpine.
-    (
-        "/usr/share/OVMF/OVMF_CODE.fd",
-        "/usr/share/OVMF/OVMF_VARS.fd",
-    ),
+    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
     // Fedora.
-    (
-        "/usr/share/edk2/ovmf/OVMF_CODE.fd",
-        "/usr/share/edk2/ovmf/OVMF_VARS.fd",
-    ),
+    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
     // Arch.
-    (
-        "/usr/share/edk2/x64/OVMF_CODE.4m.fd",
-        "/usr/share/edk2/x64/OVMF_VARS.4m.fd",
-    ),
+    ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
     // openSUSE.
-    (
-        "/usr/share/qemu/ovmf-x86_64-code.bin",
-        "/usr/share/qemu/ovmf-x86_64-vars.bin",
-    ),
+    ("/usr/share/qemu/ovmf-x86_64-code.bin", "/usr/share/qemu/ovmf-x86_64-vars.bin"),
     // QEMU as its own sources install it. The variable store is the same for both word sizes.
-    (
-        "/usr/share/qemu/edk2-x86_64-code.fd",
-        "/usr/share/qemu/edk2-i386-vars.fd",
-    ),
-    (
-        "/usr/local/share/qemu/edk2-x86_64-code.fd",
-        "/usr/local/share/qemu/edk2-i386-vars.fd",
-    ),
-    (
-        "/opt/homebrew/share/qemu/edk2-x86_64-code.fd",
-        "/opt/homebrew/share/qemu/edk2-i386-vars.fd",
-    ),
+    ("/usr/share/qemu/edk2-x86_64-code.fd", "/usr/share/qemu/edk2-i386-vars.fd"),
+    ("/usr/local/share/qemu/edk2-x86_64-code.fd", "/usr/local/share/qemu/edk2-i386-vars.fd"),
+    ("/opt/homebrew/share/qemu/edk2-x86_64-code.fd", "/opt/homebrew/share/qemu/edk2-i386-vars.fd"),
 ];
 
 /// The parts of a descriptor that matter here.
@@ -107,10 +79,7 @@ pub fn find() -> Option<Ovmf> {
         .iter()
         .flat_map(|directory| descriptors_in(Path::new(directory)))
         .filter_map(|path| usable(&std::fs::read(path).ok()?));
-    let known = PLACES.iter().map(|(code, vars)| Ovmf {
-        code: code.into(),
-        vars: vars.into(),
-    });
+    let known = PLACES.iter().map(|(code, vars)| Ovmf { code: code.into(), vars: vars.into() });
     described.chain(known).find(Ovmf::is_there)
 }
 
@@ -119,10 +88,7 @@ fn descriptors_in(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries
         .map(|entry| entry.path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
     paths.sort();
     paths
@@ -134,20 +100,11 @@ fn usable(json: &[u8]) -> Option<Ovmf> {
     let unwanted = ["secure-boot", "requires-smm", "enrolled-keys"];
     let fits = descriptor.interfaces.iter().any(|name| name == "uefi")
         && descriptor.mapping.device == "flash"
-        && descriptor
-            .targets
-            .iter()
-            .any(|target| target.architecture == "x86_64")
-        && !descriptor
-            .features
-            .iter()
-            .any(|feature| unwanted.contains(&feature.as_str()));
+        && descriptor.targets.iter().any(|target| target.architecture == "x86_64")
+        && !descriptor.features.iter().any(|feature| unwanted.contains(&feature.as_str()));
     let code = descriptor.mapping.executable?;
     let vars = descriptor.mapping.nvram_template?;
-    (fits && code.format == "raw" && vars.format == "raw").then_some(Ovmf {
-        code: code.filename,
-        vars: vars.filename,
-    })
+    (fits && code.format == "raw" && vars.format == "raw").then_some(Ovmf { code: code.filename, vars: vars.filename })
 }
 
 #[cfg(test)]

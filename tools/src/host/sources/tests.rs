@@ -81,30 +81,17 @@ deb http://second.test/debian bookworm main
 
 #[test]
 fn nothing_is_derived_from_what_is_disabled_or_a_disc() {
-    let disabled =
-        "Types: deb\nEnabled: no\nURIs: http://m.test/d\nSuites: bookworm\nComponents: main\n";
-    assert_eq!(
-        backports(&parse(disabled, Format::Sources), "bookworm"),
-        None
-    );
+    let disabled = "Types: deb\nEnabled: no\nURIs: http://m.test/d\nSuites: bookworm\nComponents: main\n";
+    assert_eq!(backports(&parse(disabled, Format::Sources), "bookworm"), None);
     let disc = "deb cdrom:[Debian]/ bookworm main\n";
     assert_eq!(backports(&parse(disc, Format::List), "bookworm"), None);
     let other_release = "deb http://m.test/debian trixie main\n";
-    assert_eq!(
-        backports(&parse(other_release, Format::List), "bookworm"),
-        None
-    );
+    assert_eq!(backports(&parse(other_release, Format::List), "bookworm"), None);
 }
 
 #[test]
 fn malformed_input_yields_no_entry() {
-    for text in [
-        "deb",
-        "deb [",
-        "deb [a=b",
-        "deb http://x.test",
-        "debian x y z",
-    ] {
+    for text in ["deb", "deb [", "deb [a=b", "deb http://x.test", "debian x y z"] {
         assert_eq!(parse(text, Format::List), [], "{text}");
     }
     for text in ["", "Types: deb\n", " continued\n", "no colon\n\n\n"] {
