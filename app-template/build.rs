@@ -1,0 +1,5 @@
+//! Links the binary and the tests as images.
+
+fn main() {
+    roost_linker::image();
+}
