@@ -4,6 +4,7 @@
 //! [`build`] turns a crate into an image, [`qemu`] boots an image and reads its control channel,
 //! [`symbols`] turns addresses into places, [`host`] finds and installs the programs all of them need.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -62,7 +63,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Cargo::Roost(roost) = Cargo::parse();
+    let Cargo::Roost(roost) = Cargo::parse_from(arguments());
     host::set_no_install(roost.no_install);
     let result = match roost.command {
         Command::Run(args) => run::run(args),
@@ -81,4 +82,14 @@ fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::from(2)
     })
+}
+
+/// The arguments as cargo passes them, also if the program was called by its own name: a runner in cargo's
+/// configuration does that (`cargo-roost runner`).
+fn arguments() -> Vec<OsString> {
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    if arguments.get(1).is_none_or(|first| first != "roost") {
+        arguments.insert(arguments.len().min(1), "roost".into());
+    }
+    arguments
 }

@@ -4,6 +4,10 @@
 //! that panics, hangs or kills the machine ends that boot. It has failed; the suite is booted again and told
 //! to skip all that is behind it. Silence is no success: a boot that ends without the suite's end marker, or
 //! a case without a result, is a failure of its own.
+//!
+//! Console and control channel are two streams, and the console is buffered in the guest besides, so what was
+//! on the console *when* a case ended says little. The guest ends each case with a line on the console (`test
+//! NAME ... ok`); by these lines the text of a boot is shared out among its cases once the boot is over.
 
 use std::time::{Duration, Instant};
 
@@ -45,7 +49,7 @@ pub struct CaseResult {
     pub verdict: Verdict,
     /// How long it took: on the guest's clock if it passed, else on the host's.
     pub seconds: f64,
-    /// What was on the console meanwhile.
+    /// What it wrote to the console. Known, and filled in, when its boot is over.
     pub console: String,
     /// Figures and the storm's windows and hits, in the order in which they came.
     pub measured: Vec<Event>,
@@ -74,6 +78,9 @@ pub enum Progress<'a> {
     Finished(&'a CaseResult),
 }
 
+/// What a boot is told to begin behind: the cases before.
+const SKIP: &str = "roost.test.skip";
+
 /// Names under which the end of a boot is reported that is no case's fault.
 const BOOT: &str = "<boot>";
 const END: &str = "<end>";
@@ -97,9 +104,11 @@ pub fn run(
         let config = Config { append: prepend(options, &config.append), ..config.clone() };
         let session = Session::start(image, &config)?;
         let limit = plan.limit.map(|limit| limit.saturating_sub(run));
-        let mut boot = Boot { results: &mut results, sink, running: None, between: String::new(), run: 0 };
+        let first = results.len();
+        let mut boot = Boot { results: &mut results, sink, running: None, console: Vec::new(), run: 0 };
         let end = boot.follow(session, plan.case_timeout, limit)?;
-        let progress = boot.run;
+        let (progress, console) = (boot.run, boot.console);
+        share_out(&String::from_utf8_lossy(&console), &mut results[first..]);
         run += progress;
         match end {
             End::Finished => return Ok(results),
@@ -141,7 +150,7 @@ fn options(plan: &Plan, skip: usize) -> Vec<String> {
         options.push("roost.test.long".to_owned());
     }
     if skip > 0 {
-        options.push(format!("roost.test.skip={skip}"));
+        options.push(format!("{SKIP}={skip}"));
     }
     options
 }
@@ -164,8 +173,8 @@ struct Boot<'a> {
     results: &'a mut Vec<CaseResult>,
     sink: &'a mut dyn FnMut(Progress),
     running: Option<Running>,
-    /// Console text since the last case.
-    between: String,
+    /// Console text of the boot.
+    console: Vec<u8>,
     /// Cases that began and are over.
     run: usize,
 }
@@ -174,7 +183,6 @@ struct Boot<'a> {
 struct Running {
     case: Case,
     since: Instant,
-    console: String,
     measured: Vec<Event>,
 }
 
@@ -187,7 +195,7 @@ impl Boot<'_> {
                 Step::Message(Message::Console(bytes)) => self.console(&bytes),
                 Step::Message(Message::Event(event)) => {
                     done |= event == Event::Done;
-                    if self.event(event) {
+                    if self.event(event)? {
                         deadline = Instant::now() + timeout;
                     }
                     if limit.is_some_and(|limit| self.run >= limit) {
@@ -203,39 +211,35 @@ impl Boot<'_> {
 
     fn console(&mut self, bytes: &[u8]) {
         (self.sink)(Progress::Console(bytes));
-        let text = String::from_utf8_lossy(bytes);
-        match &mut self.running {
-            Some(running) => running.console.push_str(&text),
-            None => self.between.push_str(&text),
-        }
+        self.console.extend(bytes);
     }
 
     /// Returns whether a case began or ended, and so the clock starts anew.
-    fn event(&mut self, event: Event) -> bool {
+    fn event(&mut self, event: Event) -> anyhow::Result<bool> {
         match event {
             Event::Suite { cases } => (self.sink)(Progress::Booted(cases)),
             Event::Case(case) => {
                 if self.running.is_some() {
                     self.finish(Verdict::Failed("it ended without a result".into()), None);
                 }
+                self.check_new(&case)?;
                 (self.sink)(Progress::Started(&case));
-                self.between.clear();
                 let since = Instant::now();
-                self.running = Some(Running { case, since, console: String::new(), measured: Vec::new() });
-                return true;
+                self.running = Some(Running { case, since, measured: Vec::new() });
+                return Ok(true);
             }
             Event::Passed { nanoseconds } => {
                 let seconds = Duration::from_nanos(nanoseconds).as_secs_f64();
                 self.finish(Verdict::Passed, Some(seconds));
-                return true;
+                return Ok(true);
             }
             Event::Failed(message) => {
                 self.finish(Verdict::Failed(message), None);
-                return true;
+                return Ok(true);
             }
             Event::Skipped(reason) => {
                 self.finish(Verdict::Skipped(reason), None);
-                return true;
+                return Ok(true);
             }
             Event::Metric { .. } | Event::Window { .. } | Event::Hit { .. } => {
                 if let Some(running) = &mut self.running {
@@ -246,7 +250,18 @@ impl Boot<'_> {
             Event::Panic(_) | Event::Exit(_) | Event::Reboot | Event::Done => {}
             Event::Boot(_) | Event::Main { .. } | Event::Unknown(_) => {}
         }
-        false
+        Ok(false)
+    }
+
+    /// A case that comes again would come again for ever.
+    fn check_new(&self, case: &Case) -> anyhow::Result<()> {
+        if self.results.iter().any(|result| result.case.name == case.name) {
+            bail!(
+                "the suite runs `{}` a second time: either two cases have this name, or it does not heed {SKIP}",
+                case.name
+            );
+        }
+        Ok(())
     }
 
     /// Records how the current case went. A result without a case belongs to nothing, and says so.
@@ -259,7 +274,7 @@ impl Boot<'_> {
             case: running.case,
             verdict,
             seconds: seconds.unwrap_or_else(|| running.since.elapsed().as_secs_f64()),
-            console: running.console,
+            console: String::new(),
             measured: running.measured,
         };
         (self.sink)(Progress::Finished(&result));
@@ -269,8 +284,7 @@ impl Boot<'_> {
     /// Records something that is no case.
     fn record(&mut self, name: &str, verdict: Verdict) {
         let case = Case { name: name.to_owned(), ..Case::default() };
-        let console = std::mem::take(&mut self.between);
-        let result = CaseResult { case, verdict, seconds: 0.0, console, measured: Vec::new() };
+        let result = CaseResult { case, verdict, seconds: 0.0, console: String::new(), measured: Vec::new() };
         (self.sink)(Progress::Finished(&result));
         self.results.push(result);
     }
@@ -292,6 +306,27 @@ impl Boot<'_> {
     }
 }
 
+/// Gives each case of a boot its part of the console: up to the line that ends it. What no such line follows is
+/// the last one's, which took the machine down before it could write one.
+fn share_out(console: &str, results: &mut [CaseResult]) {
+    let mut rest = console;
+    for result in &mut *results {
+        let marker = format!("test {} ... ", result.case.name);
+        let mut lines = rest.split_inclusive('\n').scan(0, |end, line| {
+            let start = *end;
+            *end += line.len();
+            Some((start, *end, line))
+        });
+        if let Some((start, end, _)) = lines.find(|(.., line)| line.starts_with(&marker)) {
+            result.console = rest[..start].to_owned();
+            rest = &rest[end..];
+        }
+    }
+    if let Some(last) = results.last_mut() {
+        last.console.push_str(rest);
+    }
+}
+
 /// Why a boot that ended so is a failure.
 fn reason(outcome: &Outcome, timeout: Duration) -> String {
     match outcome {
@@ -304,3 +339,6 @@ fn reason(outcome: &Outcome, timeout: Duration) -> String {
         Outcome::QemuFailed { stderr } => format!("QEMU failed: {}", stderr.trim()),
     }
 }
+
+#[cfg(test)]
+mod tests;

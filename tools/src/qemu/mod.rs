@@ -22,11 +22,11 @@ mod session;
 mod size;
 #[cfg(test)]
 mod tests;
-mod tiny;
+pub mod tiny;
 
 use std::time::{Duration, Instant};
 
-pub use accel::Accel;
+pub use accel::{Accel, resolve};
 pub use cmdline::join as join_words;
 pub use event::{Case, Event};
 pub use interrupt::interrupted;

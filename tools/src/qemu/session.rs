@@ -150,6 +150,8 @@ impl Session {
 
     /// Waits for any stream and reads what there is. Returns false if `deadline` passed first.
     fn wait(&mut self, deadline: Option<Instant>) -> anyhow::Result<bool> {
+        // Once QEMU has been ended, what is left of its streams comes at once.
+        let deadline = deadline.filter(|_| self.stopped.is_none());
         let timeout = match deadline.map(|at| at.checked_duration_since(Instant::now())) {
             None => None,
             Some(None) => return Ok(false),

@@ -43,6 +43,23 @@ impl Guest {
         self
     }
 
+    /// Runs `then`, which must not return, if the command line ends with `last`.
+    ///
+    /// Only before anything else: it takes the command line from where PVH leaves its address.
+    #[cfg(test)]
+    pub fn if_told(mut self, last: u8, then: Self) -> Self {
+        let len = u32::try_from(then.code.len()).expect("a tiny guest").to_le_bytes();
+        // mov esi, [ebx + 24]; xor ecx, ecx
+        self.code.extend([0x8b, 0x73, 0x18, 0x31, 0xc9]);
+        // next: lodsb; test al, al; jz done; mov cl, al; jmp next
+        self.code.extend([0xac, 0x84, 0xc0, 0x74, 4, 0x88, 0xc1, 0xeb, 0xf7]);
+        // done: cmp cl, last; jne behind
+        self.code.extend([0x80, 0xf9, last, 0x0f, 0x85]);
+        self.code.extend(len);
+        self.code.extend(then.code);
+        self
+    }
+
     /// Stops for good. A guest that ends otherwise needs none.
     pub fn halt(mut self) -> Self {
         // cli; hlt; jmp to the hlt
