@@ -83,6 +83,14 @@ impl Libtest {
         Some(row)
     }
 
+    /// The name in a line of `--list`.
+    pub fn listed(&mut self, line: &str) -> Option<String> {
+        if let Some(binary) = running(line) {
+            self.binary = binary;
+        }
+        Some(name(&self.binary, line.strip_suffix(": test")?))
+    }
+
     fn end_failure(&mut self) {
         if let Some((name, text)) = self.failure.take()
             && let Some(row) = self.failed.iter_mut().find(|row| row.name == name)
@@ -122,7 +130,10 @@ mod tests {
     fn nextest_names_lose_the_package() {
         let line = r#"{"type":"test","event":"ok","name":"roost-tools::cargo-roost$tidy::tests::x","exec_time":0.5}"#;
         let row = nextest_line(line, Tier::Host).unwrap();
-        assert_eq!((row.name.as_str(), row.outcome, row.seconds), ("cargo_roost::tidy::tests::x", Outcome::Passed, 0.5));
+        assert_eq!(
+            (row.name.as_str(), row.outcome, row.seconds),
+            ("cargo_roost::tidy::tests::x", Outcome::Passed, 0.5)
+        );
         let failed = r#"{"type":"test","event":"failed","name":"a::a$t","exec_time":0.1,"stdout":"why"}"#;
         let row = nextest_line(failed, Tier::Host).unwrap();
         assert_eq!((row.outcome, row.output.as_str()), (Outcome::Failed, "why"));

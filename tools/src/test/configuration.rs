@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::build::Profile;
 use crate::qemu::{self, Accel, Boot, Machine, Size};
 
 /// What the suites and fatal images are told apart by: a point in the matrix.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Configuration {
+    /// How the image was built.
+    pub profile: Profile,
     /// Board.
     pub machine: Machine,
     /// Number of cores.
@@ -54,6 +57,7 @@ pub enum Timing {
 impl Default for Configuration {
     fn default() -> Self {
         Self {
+            profile: Profile::Dev,
             machine: Machine::Microvm,
             smp: 1,
             apic: Apic::X2apic,
@@ -127,9 +131,13 @@ impl fmt::Display for Configuration {
             write!(f, " no-serial")?;
         }
         match self.timing {
-            Timing::Free => Ok(()),
-            Timing::Icount => write!(f, " icount"),
-            Timing::OneInstruction => write!(f, " one-instruction"),
+            Timing::Free => {}
+            Timing::Icount => write!(f, " icount")?,
+            Timing::OneInstruction => write!(f, " one-instruction")?,
+        }
+        match self.profile {
+            Profile::Dev => Ok(()),
+            Profile::Release => write!(f, " release"),
         }
     }
 }
@@ -148,9 +156,10 @@ mod tests {
             mem: Size::mib(32),
             boot: "grub-uefi-usb".parse().unwrap(),
             serial: false,
+            profile: Profile::Release,
             ..plain
         };
-        assert_eq!(odd.to_string(), "pc smp=2 xapic mem=32M grub-uefi-usb no-serial");
+        assert_eq!(odd.to_string(), "pc smp=2 xapic mem=32M grub-uefi-usb no-serial release");
     }
 
     #[test]

@@ -1,21 +1,14 @@
 //! The host and model tiers: cargo runs them, this reads along.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::cargo_output::{Libtest, nextest_line};
 use super::report::{Outcome, Row};
 use super::tier::Tier;
-
-/// The requirement ids that host tests and models prove, by name: a host test cannot carry them itself.
-pub const PROOFS: &str = "tests/proves.toml";
-
-/// Names of tests to the ids they prove.
-pub type Proofs = BTreeMap<String, Vec<String>>;
 
 /// The unit, property and documentation tests of the workspace's host crates.
 ///
@@ -45,17 +38,43 @@ pub fn host(root: &Path, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> any
 ///
 /// # Errors
 /// As [`host`].
-pub fn model(
-    root: &Path,
-    target: &Path,
-    filter: Option<&str>,
-    each: &mut dyn FnMut(Row),
-) -> anyhow::Result<()> {
+pub fn model(root: &Path, target: &Path, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
+    let mut command = models(root, target);
+    command.arg(filter.and_then(path_filter).unwrap_or(MODEL));
+    libtest(command, "models", Tier::Model, each)
+}
+
+/// The names of the tests of a tier that cargo runs. Documentation tests are not among them.
+///
+/// # Errors
+/// If cargo cannot be run, or the tests do not compile.
+pub fn list(root: &Path, target: &Path, tier: Tier) -> anyhow::Result<Vec<String>> {
+    let mut command = if tier == Tier::Model {
+        let mut command = models(root, target);
+        command.arg(MODEL);
+        command
+    } else {
+        let mut command = cargo(root);
+        command.args(["test", "--lib", "--bins", "--tests"]);
+        command
+    };
+    command.args(["--", "--list"]);
+    let (mut libtest, mut names) = (Libtest::default(), Vec::new());
+    let ended = read_merged(command, &mut |line| names.extend(libtest.listed(line)))?;
+    if !ended.success {
+        bail!("cargo could not list the tests:\n{}", ended.said);
+    }
+    Ok(names)
+}
+
+/// What the path of every model contains.
+const MODEL: &str = "model";
+
+fn models(root: &Path, target: &Path) -> Command {
     let mut command = cargo(root);
     command.args(["test", "--no-fail-fast", "--package", "libkern", "--release", "--lib"]);
-    command.arg(filter.and_then(path_filter).unwrap_or("model"));
     command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", target.join("model"));
-    libtest(command, "models", Tier::Model, each)
+    command
 }
 
 /// The part of a filter on `binary::path` that must be in the path. A filter of one word may mean the
@@ -88,26 +107,15 @@ fn nextest(mut command: Command, what: &str, each: &mut dyn FnMut(Row)) -> anyho
     Ok(())
 }
 
-fn libtest(mut command: Command, what: &str, tier: Tier, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
-    // Which binary a test belongs to is said on standard error, so both come through one pipe.
-    let (output, input) = std::io::pipe()?;
-    command.stdout(input.try_clone()?).stderr(input);
-    let mut child = command.spawn().context("cargo could not be run")?;
-    // The command holds the writing ends; the end of the output shows only once they are closed.
-    drop(command);
+fn libtest(command: Command, what: &str, tier: Tier, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
     let mut libtest = Libtest::default();
-    let mut said = String::new();
-    for line in BufReader::new(output).lines() {
-        let line = line?;
-        libtest.line(&line, tier).map(&mut *each);
-        said.push_str(&line);
-        said.push('\n');
-    }
-    let success = child.wait()?.success();
+    let ended = read_merged(command, &mut |line| {
+        libtest.line(line, tier).map(&mut *each);
+    })?;
     let failures = libtest.finish();
     let failed = !failures.is_empty();
     failures.into_iter().for_each(&mut *each);
-    account_for_failure(Ended { success, said }, failed, what, tier, each);
+    account_for_failure(ended, failed, what, tier, each);
     Ok(())
 }
 
@@ -131,6 +139,24 @@ fn read_lines(mut command: Command, each: &mut dyn FnMut(&str)) -> anyhow::Resul
         each(&line?);
     }
     let said = complaints.join().unwrap_or_default();
+    Ok(Ended { success: child.wait()?.success(), said })
+}
+
+/// Runs `command` and hands over the lines of both its streams: which binary a test belongs to is said on
+/// standard error.
+fn read_merged(mut command: Command, each: &mut dyn FnMut(&str)) -> anyhow::Result<Ended> {
+    let (output, input) = std::io::pipe()?;
+    command.stdout(input.try_clone()?).stderr(input);
+    let mut child = command.spawn().context("cargo could not be run")?;
+    // The command holds the writing ends; the end of the output shows only once they are closed.
+    drop(command);
+    let mut said = String::new();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        each(&line);
+        said.push_str(&line);
+        said.push('\n');
+    }
     Ok(Ended { success: child.wait()?.success(), said })
 }
 

@@ -10,16 +10,35 @@ use serde::Deserialize;
 
 use super::configuration::{Apic, Configuration, Timing};
 use super::tier::Tier;
+use crate::build::Profile;
 use crate::qemu::{Boot, Machine, Size};
 
 /// Where the matrix stands, relative to the workspace.
 pub const FILE: &str = "tests/matrix.toml";
 
-/// All groups.
+/// The description.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Matrix {
     groups: Vec<Group>,
+    /// Stretches of storm windows in which interrupts are off.
+    #[serde(default)]
+    pub shields: Vec<Shield>,
+}
+
+/// Code that no interrupt can land in, between two symbols.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shield {
+    /// Symbol of its first instruction.
+    pub from: String,
+    /// Symbol after its last instruction.
+    pub to: String,
+    /// The suite whose window it is part of.
+    pub suite: String,
+    /// Why.
+    #[serde(rename = "why")]
+    _why: String,
 }
 
 /// Some suites, and the axes along which their configurations vary. An axis left out has the default as
@@ -39,6 +58,7 @@ struct Group {
     /// The first tier that runs any of it.
     #[serde(default = "guest")]
     tier: Tier,
+    profile: Option<Vec<Profile>>,
     machine: Option<Vec<Machine>>,
     smp: Option<Vec<u32>>,
     apic: Option<Vec<Apic>>,
@@ -110,6 +130,7 @@ impl Group {
             axis.as_ref().map_or(1, Vec::len)
         }
         let lengths = [
+            length(&self.profile),
             length(&self.machine),
             length(&self.smp),
             length(&self.apic),
@@ -120,10 +141,8 @@ impl Group {
         ];
         let mut all = vec![Vec::new()];
         for length in lengths {
-            all = all
-                .iter()
-                .flat_map(|prefix| (0..length).map(move |index| [&prefix[..], &[index]].concat()))
-                .collect();
+            all =
+                all.iter().flat_map(|prefix| (0..length).map(move |index| [&prefix[..], &[index]].concat())).collect();
         }
         all
     }
@@ -134,13 +153,14 @@ impl Group {
         }
         let default = Configuration::default();
         Configuration {
-            machine: pick(&self.machine, indices[0], default.machine),
-            smp: pick(&self.smp, indices[1], default.smp),
-            apic: pick(&self.apic, indices[2], default.apic),
-            mem: pick(&self.mem, indices[3], default.mem),
-            boot: pick(&self.boot, indices[4], default.boot),
-            serial: pick(&self.serial, indices[5], default.serial),
-            timing: pick(&self.timing, indices[6], default.timing),
+            profile: pick(&self.profile, indices[0], default.profile),
+            machine: pick(&self.machine, indices[1], default.machine),
+            smp: pick(&self.smp, indices[2], default.smp),
+            apic: pick(&self.apic, indices[3], default.apic),
+            mem: pick(&self.mem, indices[4], default.mem),
+            boot: pick(&self.boot, indices[5], default.boot),
+            serial: pick(&self.serial, indices[6], default.serial),
+            timing: pick(&self.timing, indices[7], default.timing),
         }
     }
 }

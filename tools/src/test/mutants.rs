@@ -162,9 +162,7 @@ impl Copy {
         Ok(match after {
             Some(Outcome::Failed) => row(Outcome::Passed, format!("{} fails", mutant.case)),
             Some(_) => row(Outcome::Failed, format!("{} does not notice: {}", mutant.case, mutant.why)),
-            None => {
-                Row { output, ..row(Outcome::Failed, "the mutant does not build or the case is gone".to_owned()) }
-            }
+            None => Row { output, ..row(Outcome::Failed, "the mutant does not build or the case is gone".to_owned()) },
         })
     }
 

@@ -47,12 +47,7 @@ pub struct Row {
 
 impl Row {
     /// A row that says no more than how the case ended.
-    pub fn new(
-        tier: Tier,
-        name: impl Into<String>,
-        configuration: impl Into<String>,
-        outcome: Outcome,
-    ) -> Self {
+    pub fn new(tier: Tier, name: impl Into<String>, configuration: impl Into<String>, outcome: Outcome) -> Self {
         Self {
             name: name.into(),
             tier,
@@ -72,10 +67,7 @@ impl Row {
         configuration: impl Into<String>,
         why: impl Into<String>,
     ) -> Self {
-        Self {
-            message: why.into(),
-            ..Self::new(tier, name, configuration, Outcome::Failed)
-        }
+        Self { message: why.into(), ..Self::new(tier, name, configuration, Outcome::Failed) }
     }
 
     /// What makes two rows the same case, in whatever configuration.
@@ -91,14 +83,7 @@ impl fmt::Display for Row {
             Outcome::Failed => "FAILED",
             Outcome::Skipped => "skipped",
         };
-        let Self {
-            name,
-            tier,
-            configuration,
-            seconds,
-            message,
-            ..
-        } = self;
+        let Self { name, tier, configuration, seconds, message, .. } = self;
         write!(f, "{word:7} {tier:5} {name}")?;
         if *configuration != tier.to_string() {
             write!(f, " [{configuration}]")?;
@@ -121,19 +106,12 @@ pub struct Report {
 impl Report {
     /// How many rows ended in `outcome`.
     pub fn count(&self, outcome: Outcome) -> usize {
-        self.rows
-            .iter()
-            .filter(|row| row.outcome == outcome)
-            .count()
+        self.rows.iter().filter(|row| row.outcome == outcome).count()
     }
 
     /// The last line of a run: `N passed, N failed`, and how many were skipped, if any were.
     pub fn summary(&self) -> String {
-        let mut line = format!(
-            "{} passed, {} failed",
-            self.count(Outcome::Passed),
-            self.count(Outcome::Failed)
-        );
+        let mut line = format!("{} passed, {} failed", self.count(Outcome::Passed), self.count(Outcome::Failed));
         match self.count(Outcome::Skipped) {
             0 => {}
             skipped => line += &format!(", {skipped} skipped"),
@@ -151,10 +129,8 @@ impl Report {
     /// # Errors
     /// If there is no such file or it is no report.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text =
-            std::fs::read(path).with_context(|| format!("no report at {}", path.display()))?;
-        serde_json::from_slice(&text)
-            .with_context(|| format!("{} is no report of this tool", path.display()))
+        let text = std::fs::read(path).with_context(|| format!("no report at {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is no report of this tool", path.display()))
     }
 
     /// Writes the report as JSON, creating the directory it goes to.
@@ -167,8 +143,7 @@ impl Report {
         }
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        std::fs::write(path, text)
-            .with_context(|| format!("cannot write the report to {}", path.display()))
+        std::fs::write(path, text).with_context(|| format!("cannot write the report to {}", path.display()))
     }
 }
 
@@ -177,25 +152,15 @@ mod tests {
     use super::*;
 
     fn report(outcomes: &[Outcome]) -> Report {
-        let rows = outcomes
-            .iter()
-            .map(|&outcome| Row::new(Tier::Host, "a::b", "host", outcome));
-        Report {
-            rows: rows.collect(),
-        }
+        let rows = outcomes.iter().map(|&outcome| Row::new(Tier::Host, "a::b", "host", outcome));
+        Report { rows: rows.collect() }
     }
 
     #[test]
     fn the_summary_names_skipped_cases_only_if_there_are_any() {
         use Outcome::{Failed, Passed, Skipped};
-        assert_eq!(
-            report(&[Passed, Passed, Failed]).summary(),
-            "2 passed, 1 failed"
-        );
-        assert_eq!(
-            report(&[Passed, Skipped]).summary(),
-            "1 passed, 0 failed, 1 skipped"
-        );
+        assert_eq!(report(&[Passed, Passed, Failed]).summary(), "2 passed, 1 failed");
+        assert_eq!(report(&[Passed, Skipped]).summary(), "1 passed, 0 failed, 1 skipped");
     }
 
     #[test]
@@ -211,10 +176,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("deep/report.json");
         let written = Report {
-            rows: vec![Row {
-                ids: vec!["K1".into()],
-                ..Row::failed(Tier::Guest, "s::c", "q35 smp=2", "why")
-            }],
+            rows: vec![Row { ids: vec!["K1".into()], ..Row::failed(Tier::Guest, "s::c", "q35 smp=2", "why") }],
         };
         written.write(&path).unwrap();
         assert_eq!(Report::read(&path).unwrap().rows, written.rows);

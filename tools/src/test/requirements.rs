@@ -26,26 +26,16 @@ impl Requirements {
     pub fn parse(list: &str) -> Result<Self, String> {
         let mut requirements = Vec::new();
         let mut seen = BTreeSet::new();
-        for line in list
-            .lines()
-            .filter(|line| !line.starts_with('#') && !line.trim().is_empty())
-        {
-            let (id, text) = line
-                .split_once(' ')
-                .ok_or_else(|| format!("`{line}` has no text"))?;
-            let number = id
-                .strip_prefix(['K', 'M', 'P'])
-                .and_then(|number| number.parse::<u32>().ok());
+        for line in list.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
+            let (id, text) = line.split_once(' ').ok_or_else(|| format!("`{line}` has no text"))?;
+            let number = id.strip_prefix(['K', 'M', 'P']).and_then(|number| number.parse::<u32>().ok());
             if number.is_none() {
                 return Err(format!("`{id}` is no requirement id"));
             }
             if !seen.insert(id) {
                 return Err(format!("{id} is listed twice"));
             }
-            requirements.push(Requirement {
-                id: id.to_owned(),
-                text: text.to_owned(),
-            });
+            requirements.push(Requirement { id: id.to_owned(), text: text.to_owned() });
         }
         Ok(Self(requirements))
     }
@@ -70,21 +60,11 @@ impl Requirements {
     ///
     /// A case that also failed, in whatever configuration, proves nothing.
     pub fn proofs(&self, rows: &[Row]) -> String {
-        let failed: BTreeSet<_> = rows
-            .iter()
-            .filter(|row| row.outcome == Outcome::Failed)
-            .map(Row::key)
-            .collect();
+        let failed: BTreeSet<_> = rows.iter().filter(|row| row.outcome == Outcome::Failed).map(Row::key).collect();
         let mut proofs: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        for row in rows
-            .iter()
-            .filter(|row| row.outcome == Outcome::Passed && !failed.contains(&row.key()))
-        {
+        for row in rows.iter().filter(|row| row.outcome == Outcome::Passed && !failed.contains(&row.key())) {
             for id in &row.ids {
-                proofs
-                    .entry(id)
-                    .or_default()
-                    .insert(format!("{} ({})", row.name, row.tier));
+                proofs.entry(id).or_default().insert(format!("{} ({})", row.name, row.tier));
             }
         }
         let mut text = String::new();
@@ -96,16 +76,8 @@ impl Requirements {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{id:4} {cases}\n     {what}");
         }
-        let proven = self
-            .0
-            .iter()
-            .filter(|requirement| proofs.contains_key(requirement.id.as_str()))
-            .count();
-        let _ = writeln!(
-            text,
-            "{proven} of {} requirements have a passing case",
-            self.0.len()
-        );
+        let proven = self.0.iter().filter(|requirement| proofs.contains_key(requirement.id.as_str())).count();
+        let _ = writeln!(text, "{proven} of {} requirements have a passing case", self.0.len());
         text
     }
 }
@@ -139,9 +111,6 @@ mod tests {
         let text = known.proofs(&rows);
         assert!(text.contains("K1   a (guest)\n     one"), "{text}");
         assert!(text.contains("K2   no passing case"), "{text}");
-        assert!(
-            text.ends_with("1 of 3 requirements have a passing case\n"),
-            "{text}"
-        );
+        assert!(text.ends_with("1 of 3 requirements have a passing case\n"), "{text}");
     }
 }

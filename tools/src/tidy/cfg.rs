@@ -8,9 +8,7 @@ use syn::{Attribute, Meta, Token};
 pub fn test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
-            && attribute
-                .parse_args::<Meta>()
-                .is_ok_and(|predicate| without_test(&predicate) == Some(false))
+            && attribute.parse_args::<Meta>().is_ok_and(|predicate| without_test(&predicate) == Some(false))
     })
 }
 
@@ -19,9 +17,7 @@ fn without_test(predicate: &Meta) -> Option<bool> {
     match predicate {
         Meta::Path(path) if path.is_ident("test") => Some(false),
         Meta::List(list) => {
-            let inner = list
-                .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
-                .ok()?;
+            let inner = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
             let values: Vec<_> = inner.iter().map(without_test).collect();
             if list.path.is_ident("all") {
                 known(&values, false)
@@ -62,9 +58,7 @@ mod tests {
     fn what_needs_test_is_test_only() {
         assert!(only(parse_quote!(#[cfg(test)])));
         assert!(only(parse_quote!(#[cfg(all(loom, test))])));
-        assert!(only(
-            parse_quote!(#[cfg(any(test, all(test, feature = "x")))])
-        ));
+        assert!(only(parse_quote!(#[cfg(any(test, all(test, feature = "x")))])));
     }
 
     #[test]

@@ -21,41 +21,22 @@ pub fn check(krate: &Crate, edges: &[Edge]) -> Vec<Finding> {
         }
         let name = |id: ModuleId| {
             let path = krate.modules[id].path.join("::");
-            if path.is_empty() {
-                "the crate's root".to_owned()
-            } else {
-                format!("`{path}`")
-            }
+            if path.is_empty() { "the crate's root".to_owned() } else { format!("`{path}`") }
         };
         let mut way = name(start);
         for edge in &cycle {
-            way += &format!(
-                " names {} (line {}: {})",
-                name(edge.to),
-                edge.line,
-                edge.written
-            );
+            way += &format!(" names {} (line {}: {})", name(edge.to), edge.line, edge.written);
             if edge.to != start {
                 way += ", which";
             }
         }
-        findings.push(Finding::at(
-            "cycles",
-            &krate.modules[start].file,
-            cycle[0].line,
-            way,
-        ));
+        findings.push(Finding::at("cycles", &krate.modules[start].file, cycle[0].line, way));
     }
     findings
 }
 
 /// The edges, at least one, of the shortest way from `start` to `end`, by breadth-first search.
-fn shortest_way(
-    start: ModuleId,
-    end: ModuleId,
-    modules: usize,
-    edges: &[Edge],
-) -> Option<Vec<&Edge>> {
+fn shortest_way(start: ModuleId, end: ModuleId, modules: usize, edges: &[Edge]) -> Option<Vec<&Edge>> {
     let mut came_by: Vec<Option<&Edge>> = vec![None; modules];
     let mut queue = std::collections::VecDeque::from([start]);
     while let Some(at) = queue.pop_front() {
@@ -81,15 +62,9 @@ mod tests {
 
     fn findings(files: &[(&str, &str)]) -> Vec<String> {
         let (sources, _) = Tree::of(files).parse();
-        let by_path = sources
-            .iter()
-            .map(|source| (source.path.as_str(), source))
-            .collect();
+        let by_path = sources.iter().map(|source| (source.path.as_str(), source)).collect();
         let (krate, _) = Crate::read(files[0].0, &by_path);
-        check(&krate, &krate.edges(&by_path))
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        check(&krate, &krate.edges(&by_path)).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -101,10 +76,7 @@ mod tests {
             ("a/src/z.rs", "fn f() { crate::x::X; } pub struct Z;"),
         ]);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(
-            found[0].contains("`x` names `y`") && found[0].contains("which names `x`"),
-            "{found:?}"
-        );
+        assert!(found[0].contains("`x` names `y`") && found[0].contains("which names `x`"), "{found:?}");
     }
 
     #[test]
@@ -122,10 +94,7 @@ mod tests {
         let found = findings(&[
             ("a/src/lib.rs", "mod x; mod y; pub use x::X;"),
             ("a/src/x.rs", "mod inner; pub use inner::I; pub struct X;"),
-            (
-                "a/src/x/inner.rs",
-                "use super::X; use crate::y::Y; pub struct I;",
-            ),
+            ("a/src/x/inner.rs", "use super::X; use crate::y::Y; pub struct I;"),
             ("a/src/y.rs", "pub struct Y;"),
         ]);
         assert!(found.is_empty(), "{found:?}");

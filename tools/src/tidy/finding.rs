@@ -14,21 +14,12 @@ pub struct Finding {
 impl Finding {
     /// A finding of `rule` at a line (from 1) of a file.
     pub fn at(rule: &'static str, path: &str, line: usize, message: impl ToString) -> Self {
-        Self {
-            rule,
-            path: path.to_owned(),
-            line,
-            message: message.to_string(),
-        }
+        Self { rule, path: path.to_owned(), line, message: message.to_string() }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}: {}: {}",
-            self.path, self.line, self.rule, self.message
-        )
+        write!(f, "{}:{}: {}: {}", self.path, self.line, self.rule, self.message)
     }
 }

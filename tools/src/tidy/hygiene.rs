@@ -22,18 +22,8 @@ const REGISTRIES: [(&str, &str); 9] = [
     ("golang", "org"),
 ];
 
-const DIRECTORIES: [&str; 10] = [
-    ".cargo",
-    ".ci",
-    ".github",
-    "app-template",
-    "examples",
-    "libkern",
-    "libmcp",
-    "linker",
-    "tests",
-    "tools",
-];
+const DIRECTORIES: [&str; 10] =
+    [".cargo", ".ci", ".github", "app-template", "examples", "libkern", "libmcp", "linker", "tests", "tools"];
 const REQUIRED_FILES: [&str; 8] = [
     ".gitignore",
     "ARCHITECTURE.md",
@@ -44,13 +34,8 @@ const REQUIRED_FILES: [&str; 8] = [
     "LICENSE-MIT",
     "README.md",
 ];
-const OPTIONAL_FILES: [&str; 5] = [
-    "CONTRIBUTING.md",
-    "clippy.toml",
-    "rust-toolchain.toml",
-    "rustfmt.toml",
-    ".gitattributes",
-];
+const OPTIONAL_FILES: [&str; 5] =
+    ["CONTRIBUTING.md", "clippy.toml", "rust-toolchain.toml", "rustfmt.toml", ".gitattributes"];
 
 /// Looks at every line of every tracked file.
 pub fn check_contents(tree: &Tree) -> Vec<Finding> {
@@ -102,10 +87,7 @@ pub fn check_top_level(tree: &Tree) -> Vec<Finding> {
     let entries: BTreeSet<_> = tree
         .files
         .keys()
-        .map(|path| {
-            path.split_once('/')
-                .map_or((path.as_str(), false), |(top, _)| (top, true))
-        })
+        .map(|path| path.split_once('/').map_or((path.as_str(), false), |(top, _)| (top, true)))
         .collect();
     for &(entry, directory) in &entries {
         let allowed = if directory {
@@ -114,18 +96,10 @@ pub fn check_top_level(tree: &Tree) -> Vec<Finding> {
             REQUIRED_FILES.contains(&entry) || OPTIONAL_FILES.contains(&entry)
         };
         if !allowed {
-            findings.push(Finding::at(
-                "top level",
-                entry,
-                1,
-                "does not belong at the top of the tree",
-            ));
+            findings.push(Finding::at("top level", entry, 1, "does not belong at the top of the tree"));
         }
     }
-    for file in REQUIRED_FILES
-        .iter()
-        .filter(|&&file| !entries.contains(&(file, false)))
-    {
+    for file in REQUIRED_FILES.iter().filter(|&&file| !entries.contains(&(file, false))) {
         findings.push(Finding::at("top level", file, 1, "is missing"));
     }
     findings
@@ -147,11 +121,7 @@ mod tests {
             assert_eq!(contents(&format!("{}{root}/x", '/')), 1);
         }
         assert_eq!(
-            contents(
-                "libkern/work/x and ~/work/y and /usr/share/z and $DIR/tmp/x"
-                    .replace("DIR/", "{D}/")
-                    .as_str()
-            ),
+            contents("libkern/work/x and ~/work/y and /usr/share/z and $DIR/tmp/x".replace("DIR/", "{D}/").as_str()),
             0
         );
     }
@@ -161,8 +131,7 @@ mod tests {
         let (name, domain) = REGISTRIES[0];
         assert_eq!(contents(&format!("https://static.{name}.{domain}/x")), 1);
         assert_eq!(contents("crates are packages"), 0);
-        let source =
-            format!("source = \"registry+https://github.com/rust-lang/{name}.{domain}-index\"");
+        let source = format!("source = \"registry+https://github.com/rust-lang/{name}.{domain}-index\"");
         assert!(check_contents(&Tree::of(&[("Cargo.lock", &source)])).is_empty());
         assert_eq!(contents(&source), 1);
     }

@@ -9,11 +9,7 @@ use crate::test::requirements::Requirements;
 
 /// Holds the ids in every `#[…test(ids = ["K1", …])]` of the file against the list.
 pub fn check(source: &Source, known: &Requirements) -> Vec<Finding> {
-    let mut rule = Rule {
-        path: &source.path,
-        known,
-        findings: Vec::new(),
-    };
+    let mut rule = Rule { path: &source.path, known, findings: Vec::new() };
     rule.visit_file(&source.ast);
     rule.findings
 }
@@ -30,12 +26,7 @@ impl<'ast> Visit<'ast> for Rule<'_> {
         let Meta::List(list) = &attribute.meta else {
             return;
         };
-        if list
-            .path
-            .segments
-            .last()
-            .is_none_or(|last| last.ident != "test")
-        {
+        if list.path.segments.last().is_none_or(|last| last.ident != "test") {
             return;
         }
         let arguments = syn::punctuated::Punctuated::<Meta, syn::Token![,]>::parse_terminated;
@@ -50,20 +41,12 @@ impl<'ast> Visit<'ast> for Rule<'_> {
                 continue;
             }
             for element in &array.elems {
-                let Expr::Lit(syn::ExprLit {
-                    lit: Lit::Str(id), ..
-                }) = element
-                else {
+                let Expr::Lit(syn::ExprLit { lit: Lit::Str(id), .. }) = element else {
                     continue;
                 };
                 if !self.known.contains(&id.value()) {
                     let message = format!("there is no requirement `{}`", id.value());
-                    self.findings.push(Finding::at(
-                        "ids",
-                        self.path,
-                        id.span().start().line,
-                        message,
-                    ));
+                    self.findings.push(Finding::at("ids", self.path, id.span().start().line, message));
                 }
             }
         }
@@ -77,8 +60,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_not_on_the_list_is_found() {
-        let text =
-            "#[libkern::test(ids = [\"K1\", \"K99\"], long)]\nfn f() {}\n#[test]\nfn g() {}\n";
+        let text = "#[libkern::test(ids = [\"K1\", \"K99\"], long)]\nfn f() {}\n#[test]\nfn g() {}\n";
         let (sources, _) = Tree::of(&[("x.rs", text)]).parse();
         let known = Requirements::parse("K1 first\nM2 second\n").unwrap();
         let found = check(&sources[0], &known);

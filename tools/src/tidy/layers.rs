@@ -14,12 +14,9 @@ pub const ROOT: &str = "libkern/src/lib.rs";
 
 /// Reads the layers, top first, from the first column of the table under a heading "Layers".
 pub fn parse_table(markdown: &str) -> Result<Vec<String>, &'static str> {
-    let heading =
-        |line: &str| line.starts_with('#') && line.trim_start_matches('#').trim() == "Layers";
+    let heading = |line: &str| line.starts_with('#') && line.trim_start_matches('#').trim() == "Layers";
     let section = markdown.lines().skip_while(|line| !heading(line)).skip(1);
-    let rows = section
-        .take_while(|line| !line.starts_with('#'))
-        .filter(|line| line.starts_with('|'));
+    let rows = section.take_while(|line| !line.starts_with('#')).filter(|line| line.starts_with('|'));
     let mut layers = Vec::new();
     // The first two rows are the column titles and the rule under them.
     for row in rows.skip(2) {
@@ -33,11 +30,7 @@ pub fn parse_table(markdown: &str) -> Result<Vec<String>, &'static str> {
         }
         layers.push(name.to_owned());
     }
-    if layers.is_empty() {
-        Err("there is no table under a heading \"Layers\"")
-    } else {
-        Ok(layers)
-    }
+    if layers.is_empty() { Err("there is no table under a heading \"Layers\"") } else { Ok(layers) }
 }
 
 /// Holds every edge of the crate against the order.
@@ -57,16 +50,10 @@ pub fn check(layers: &[String], krate: &Crate, edges: &[Edge]) -> Vec<Finding> {
             continue;
         };
         let message = match to.path.first() {
-            None => format!(
-                "`{layer}` names `{}`, which the crate's root defines",
-                edge.written
-            ),
+            None => format!("`{layer}` names `{}`, which the crate's root defines", edge.written),
             Some(target) => match (rank(layer), rank(target)) {
                 (Some(here), Some(there)) if there < here => {
-                    format!(
-                        "`{layer}` names `{}` of `{target}`, a layer above it",
-                        edge.written
-                    )
+                    format!("`{layer}` names `{}` of `{target}`, a layer above it", edge.written)
                 }
                 _ => continue,
             },
@@ -86,16 +73,10 @@ mod tests {
 
     fn findings(files: &[(&str, &str)]) -> Vec<String> {
         let (sources, _) = Tree::of(files).parse();
-        let by_path = sources
-            .iter()
-            .map(|source| (source.path.as_str(), source))
-            .collect();
+        let by_path = sources.iter().map(|source| (source.path.as_str(), source)).collect();
         let (krate, _) = Crate::read("libkern/src/lib.rs", &by_path);
         let layers = parse_table(DOCUMENT).unwrap();
-        check(&layers, &krate, &krate.edges(&by_path))
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        check(&layers, &krate, &krate.edges(&by_path)).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -108,18 +89,9 @@ mod tests {
     #[test]
     fn naming_a_layer_below_is_allowed() {
         let found = findings(&[
-            (
-                "libkern/src/lib.rs",
-                "pub mod entry; pub mod mem; pub mod sync; pub use entry::boot;",
-            ),
-            (
-                "libkern/src/entry.rs",
-                "use crate::mem::heap; use crate::sync::Lock; pub fn boot() {}",
-            ),
-            (
-                "libkern/src/mem.rs",
-                "use crate::sync::Lock; pub fn heap() {}",
-            ),
+            ("libkern/src/lib.rs", "pub mod entry; pub mod mem; pub mod sync; pub use entry::boot;"),
+            ("libkern/src/entry.rs", "use crate::mem::heap; use crate::sync::Lock; pub fn boot() {}"),
+            ("libkern/src/mem.rs", "use crate::sync::Lock; pub fn heap() {}"),
             ("libkern/src/sync.rs", "pub struct Lock;"),
         ]);
         assert!(found.is_empty(), "{found:?}");
@@ -130,10 +102,7 @@ mod tests {
         let found = findings(&[
             ("libkern/src/lib.rs", "pub mod mem; pub mod sync;"),
             ("libkern/src/mem.rs", "pub fn heap() {}"),
-            (
-                "libkern/src/sync.rs",
-                "fn f() {\n    crate::mem::heap();\n}",
-            ),
+            ("libkern/src/sync.rs", "fn f() {\n    crate::mem::heap();\n}"),
         ]);
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("libkern/src/sync.rs:2:"), "{found:?}");
@@ -143,10 +112,7 @@ mod tests {
     #[test]
     fn going_through_a_reexport_at_the_root_hides_nothing() {
         let found = findings(&[
-            (
-                "libkern/src/lib.rs",
-                "pub mod mem; pub mod sync; pub use mem::heap;",
-            ),
+            ("libkern/src/lib.rs", "pub mod mem; pub mod sync; pub use mem::heap;"),
             ("libkern/src/mem.rs", "pub fn heap() {}"),
             ("libkern/src/sync.rs", "use super::heap;"),
         ]);
@@ -155,10 +121,7 @@ mod tests {
 
     #[test]
     fn a_layer_the_table_does_not_know_is_an_error() {
-        let found = findings(&[
-            ("libkern/src/lib.rs", "mod odd;"),
-            ("libkern/src/odd.rs", ""),
-        ]);
+        let found = findings(&[("libkern/src/lib.rs", "mod odd;"), ("libkern/src/odd.rs", "")]);
         assert!(found[0].contains("layer `odd` has no row"), "{found:?}");
     }
 }

@@ -35,7 +35,7 @@ pub struct Args {
 
 /// Checks the workspace around the current directory. Fails if anything was found.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let root = workspace::root()?;
+    let root = workspace::find()?.root;
     let tree = Tree::of_checkout(&root)?;
     let (sources, mut findings) = tree.parse();
     let sizes = sizes::measure(&sources);
@@ -53,31 +53,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     for finding in &findings {
         println!("{finding}");
     }
-    println!(
-        "tidy: {} files, {} findings",
-        tree.files.len(),
-        findings.len()
-    );
-    Ok(if findings.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    println!("tidy: {} files, {} findings", tree.files.len(), findings.len());
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Layers and cycles, for every crate of the tree.
 fn imports(tree: &Tree, sources: &[Source]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let by_path: BTreeMap<_, _> = sources
-        .iter()
-        .map(|source| (source.path.as_str(), source))
-        .collect();
-    let table = tree
-        .files
-        .get(layers::TABLE)
-        .map_or(Err("there is no such file"), |text| {
-            layers::parse_table(text)
-        });
+    let by_path: BTreeMap<_, _> = sources.iter().map(|source| (source.path.as_str(), source)).collect();
+    let table = tree.files.get(layers::TABLE).map_or(Err("there is no such file"), |text| layers::parse_table(text));
     let layer_order = table.unwrap_or_else(|error| {
         findings.push(Finding::at("layers", layers::TABLE, 1, error));
         Vec::new()
@@ -96,9 +80,7 @@ fn imports(tree: &Tree, sources: &[Source]) -> Vec<Finding> {
 
 /// `src/lib.rs`, `src/main.rs` and `src/bin/*.rs` of any package.
 fn is_crate_root(path: &str) -> bool {
-    let in_binaries = path
-        .rsplit_once('/')
-        .is_some_and(|(directory, _)| directory.ends_with("src/bin"));
+    let in_binaries = path.rsplit_once('/').is_some_and(|(directory, _)| directory.ends_with("src/bin"));
     path.ends_with("src/lib.rs") || path.ends_with("src/main.rs") || in_binaries
 }
 
@@ -108,18 +90,10 @@ fn requirement_ids(tree: &Tree, sources: &[Source]) -> Vec<Finding> {
         Some(Ok(known)) => known,
         Some(Err(error)) => return vec![Finding::at("ids", requirements::LIST, 1, error)],
         None => {
-            return vec![Finding::at(
-                "ids",
-                requirements::LIST,
-                1,
-                "there is no such file",
-            )];
+            return vec![Finding::at("ids", requirements::LIST, 1, "there is no such file")];
         }
     };
-    sources
-        .iter()
-        .flat_map(|source| ids::check(source, &known))
-        .collect()
+    sources.iter().flat_map(|source| ids::check(source, &known)).collect()
 }
 
 #[cfg(test)]

@@ -49,10 +49,7 @@ pub struct Edge {
 impl Crate {
     /// Reads the module tree that starts in the file `root`.
     pub fn read(root: &str, sources: &BTreeMap<&str, &Source>) -> (Self, Vec<Finding>) {
-        let mut tree = Self {
-            root: root.to_owned(),
-            modules: Vec::new(),
-        };
+        let mut tree = Self { root: root.to_owned(), modules: Vec::new() };
         let mut findings = Vec::new();
         let directory = root.rsplit_once('/').map_or("", |(directory, _)| directory);
         tree.add_file(&[], root, directory, sources, &mut findings);
@@ -99,10 +96,7 @@ impl Crate {
         sources: &BTreeMap<&str, &Source>,
         findings: &mut Vec<Finding>,
     ) {
-        for item in items
-            .iter()
-            .filter(|item| !cfg::test_only(attributes(item)))
-        {
+        for item in items.iter().filter(|item| !cfg::test_only(attributes(item))) {
             let syn::Item::Mod(module) = item else {
                 self.modules[id].items.extend(defined_name(item));
                 continue;
@@ -118,21 +112,14 @@ impl Crate {
                 Some(child)
             } else {
                 let candidates = [format!("{below}.rs"), format!("{below}/mod.rs")];
-                candidates
-                    .iter()
-                    .find_map(|file| self.add_file(&path, file, &below, sources, findings))
+                candidates.iter().find_map(|file| self.add_file(&path, file, &below, sources, findings))
             };
             if let Some(child) = child {
                 self.modules[id].children.insert(name, child);
             } else {
                 let line = module.ident.span().start().line;
                 let message = format!("module `{name}` has neither {below}.rs nor {below}/mod.rs");
-                findings.push(Finding::at(
-                    "modules",
-                    &self.modules[id].file,
-                    line,
-                    message,
-                ));
+                findings.push(Finding::at("modules", &self.modules[id].file, line, message));
             }
         }
     }
@@ -147,29 +134,20 @@ impl Crate {
                 let syn::Item::Macro(definition) = item else {
                     continue;
                 };
-                let exported = definition
-                    .attrs
-                    .iter()
-                    .any(|attr| attr.path().is_ident("macro_export"));
+                let exported = definition.attrs.iter().any(|attr| attr.path().is_ident("macro_export"));
                 if let (true, Some(name)) = (exported, &definition.ident) {
                     let name = name.to_string();
                     let mut target = vec!["crate".to_owned()];
                     target.extend(self.modules[id].path.iter().cloned());
                     target.push(name.clone());
-                    self.modules[0].aliases.push(Alias {
-                        within: Vec::new(),
-                        name: Some(name),
-                        target,
-                    });
+                    self.modules[0].aliases.push(Alias { within: Vec::new(), name: Some(name), target });
                 }
             }
         }
     }
 
     fn inner(&self, id: ModuleId, within: &[String]) -> ModuleId {
-        within.iter().fold(id, |id, name| {
-            self.modules[id].children.get(name).copied().unwrap_or(id)
-        })
+        within.iter().fold(id, |id, name| self.modules[id].children.get(name).copied().unwrap_or(id))
     }
 
     /// Every reference from one file of the crate to another.
@@ -180,11 +158,7 @@ impl Crate {
                 continue;
             };
             for reference in References::of(&source.ast).paths {
-                let Reference {
-                    within,
-                    segments,
-                    line,
-                } = reference;
+                let Reference { within, segments, line } = reference;
                 let written = segments.join("::");
                 for target in self.start(self.inner(file_module, &within), &segments, MAX_HOPS) {
                     let to = self.file_module_of(target);
@@ -206,17 +180,12 @@ impl Crate {
     /// The modules that have a file of their own: the first of each file.
     fn file_modules(&self) -> Vec<ModuleId> {
         let mut seen = BTreeSet::new();
-        (0..self.modules.len())
-            .filter(|&id| seen.insert(self.modules[id].file.as_str()))
-            .collect()
+        (0..self.modules.len()).filter(|&id| seen.insert(self.modules[id].file.as_str())).collect()
     }
 
     fn file_module_of(&self, id: ModuleId) -> ModuleId {
         let file = &self.modules[id].file;
-        self.modules
-            .iter()
-            .position(|module| module.file == *file)
-            .unwrap_or(id)
+        self.modules.iter().position(|module| module.file == *file).unwrap_or(id)
     }
 
     /// Resolves a path as written in `module`; empty where it leads out of the crate.
@@ -241,15 +210,8 @@ impl Crate {
             name => {
                 let here = &self.modules[module];
                 let child = here.children.contains_key(name);
-                let alias = here
-                    .aliases
-                    .iter()
-                    .any(|alias| alias.name.as_deref() == Some(name));
-                if child || alias {
-                    self.walk(module, segments, hops)
-                } else {
-                    BTreeSet::new()
-                }
+                let alias = here.aliases.iter().any(|alias| alias.name.as_deref() == Some(name));
+                if child || alias { self.walk(module, segments, hops) } else { BTreeSet::new() }
             }
         }
     }
@@ -270,23 +232,12 @@ impl Crate {
         let through = |alias: &Alias, tail: &[String]| {
             let path: Vec<_> = alias.target.iter().chain(tail).cloned().collect();
             // `use x::x` in a module: the alias must not lead back to itself.
-            if path == segments {
-                BTreeSet::new()
-            } else {
-                self.start(module, &path, hops - 1)
-            }
+            if path == segments { BTreeSet::new() } else { self.start(module, &path, hops - 1) }
         };
-        let named: Vec<_> = here
-            .aliases
-            .iter()
-            .filter(|alias| alias.name.as_ref() == Some(name))
-            .collect();
+        let named: Vec<_> = here.aliases.iter().filter(|alias| alias.name.as_ref() == Some(name)).collect();
         if !named.is_empty() {
             // A name from another crate resolves to nothing: no edge.
-            return named
-                .into_iter()
-                .flat_map(|alias| through(alias, rest))
-                .collect();
+            return named.into_iter().flat_map(|alias| through(alias, rest)).collect();
         }
         let globs = here.aliases.iter().filter(|alias| alias.name.is_none());
         let found: BTreeSet<_> = globs
@@ -301,10 +252,7 @@ impl Crate {
         let module = &self.modules[module];
         module.items.contains(name)
             || module.children.contains_key(name)
-            || module
-                .aliases
-                .iter()
-                .any(|alias| alias.name.as_deref().is_none_or(|alias| alias == name))
+            || module.aliases.iter().any(|alias| alias.name.as_deref().is_none_or(|alias| alias == name))
     }
 
     fn at(&self, path: &[String]) -> Option<ModuleId> {
@@ -313,11 +261,7 @@ impl Crate {
 }
 
 fn join(directory: &str, name: &str) -> String {
-    if directory.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{directory}/{name}")
-    }
+    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }
 
 fn defined_name(item: &syn::Item) -> Option<String> {
@@ -345,39 +289,21 @@ mod tests {
     fn edges(files: &[(&str, &str)]) -> Vec<String> {
         let (sources, findings) = Tree::of(files).parse();
         assert!(findings.is_empty());
-        let by_path = sources
-            .iter()
-            .map(|source| (source.path.as_str(), source))
-            .collect();
+        let by_path = sources.iter().map(|source| (source.path.as_str(), source)).collect();
         let (tree, findings) = Crate::read(files[0].0, &by_path);
         assert!(findings.is_empty());
         let name = |id: ModuleId| tree.modules[id].path.join("::");
-        tree.edges(&by_path)
-            .iter()
-            .map(|edge| format!("{} -> {}", name(edge.from), name(edge.to)))
-            .collect()
+        tree.edges(&by_path).iter().map(|edge| format!("{} -> {}", name(edge.from), name(edge.to))).collect()
     }
 
     #[test]
     fn a_path_through_a_reexport_depends_on_the_definer() {
         let found = edges(&[
-            (
-                "a/src/lib.rs",
-                "pub mod mem; pub mod user; pub use mem::Heap;",
-            ),
-            (
-                "a/src/mem.rs",
-                "mod heap; mod frames; pub use self::heap::Heap; pub use frames::*;",
-            ),
-            (
-                "a/src/mem/heap.rs",
-                "pub struct Heap; fn f() { super::frame_size(); }",
-            ),
+            ("a/src/lib.rs", "pub mod mem; pub mod user; pub use mem::Heap;"),
+            ("a/src/mem.rs", "mod heap; mod frames; pub use self::heap::Heap; pub use frames::*;"),
+            ("a/src/mem/heap.rs", "pub struct Heap; fn f() { super::frame_size(); }"),
             ("a/src/mem/frames.rs", "pub fn frame_size() {}"),
-            (
-                "a/src/user.rs",
-                "use crate::Heap; fn g(h: crate::mem::Heap) {}",
-            ),
+            ("a/src/user.rs", "use crate::Heap; fn g(h: crate::mem::Heap) {}"),
         ]);
         assert_eq!(found, ["mem::heap -> mem::frames", "user -> mem::heap"]);
     }
@@ -396,10 +322,7 @@ mod tests {
     fn an_exported_macro_belongs_to_the_module_that_defines_it() {
         let found = edges(&[
             ("a/src/lib.rs", "mod console; mod user;"),
-            (
-                "a/src/console.rs",
-                "#[macro_export] macro_rules! println { () => {} }",
-            ),
+            ("a/src/console.rs", "#[macro_export] macro_rules! println { () => {} }"),
             ("a/src/user.rs", "fn f() { crate::println!(); }"),
         ]);
         assert_eq!(found, ["user -> console"]);
@@ -409,10 +332,7 @@ mod tests {
     fn names_of_other_crates_are_no_edges() {
         let found = edges(&[
             ("a/src/lib.rs", "mod x; mod y; pub use core::fmt;"),
-            (
-                "a/src/x.rs",
-                "use core::fmt::Write; use spin::Mutex; fn f() { Mutex::new(()); }",
-            ),
+            ("a/src/x.rs", "use core::fmt::Write; use spin::Mutex; fn f() { Mutex::new(()); }"),
             ("a/src/y.rs", "use crate::fmt::Debug;"),
         ]);
         assert!(found.is_empty(), "{found:?}");
@@ -421,10 +341,7 @@ mod tests {
     #[test]
     fn a_module_without_a_file_is_reported() {
         let (sources, _) = Tree::of(&[("a/src/lib.rs", "mod gone;")]).parse();
-        let by_path = sources
-            .iter()
-            .map(|source| (source.path.as_str(), source))
-            .collect();
+        let by_path = sources.iter().map(|source| (source.path.as_str(), source)).collect();
         assert_eq!(Crate::read("a/src/lib.rs", &by_path).1.len(), 1);
     }
 }

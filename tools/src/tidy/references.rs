@@ -45,11 +45,7 @@ impl References {
     }
 
     fn refer(&mut self, segments: Vec<String>, line: usize) {
-        self.paths.push(Reference {
-            within: self.within.clone(),
-            segments,
-            line,
-        });
+        self.paths.push(Reference { within: self.within.clone(), segments, line });
     }
 
     fn import(&mut self, tree: &UseTree, prefix: &[String], reexport: bool, line: usize) {
@@ -68,10 +64,7 @@ impl References {
                 return self.import(&step.tree, &path, reexport, line);
             }
             UseTree::Group(group) => {
-                return group
-                    .items
-                    .iter()
-                    .for_each(|item| self.import(item, prefix, reexport, line));
+                return group.items.iter().for_each(|item| self.import(item, prefix, reexport, line));
             }
             UseTree::Glob(_) => (None, prefix.to_vec()),
             UseTree::Name(name) => {
@@ -86,11 +79,7 @@ impl References {
             self.refer(target.clone(), line);
         }
         if self.function_depth == 0 {
-            self.aliases.push(Alias {
-                within: self.within.clone(),
-                name,
-                target,
-            });
+            self.aliases.push(Alias { within: self.within.clone(), name, target });
         }
     }
 
@@ -158,15 +147,8 @@ impl<'ast> Visit<'ast> for References {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let segments = path
-            .segments
-            .iter()
-            .map(|segment| segment.ident.to_string())
-            .collect();
-        let line = path
-            .segments
-            .first()
-            .map_or(0, |first| first.ident.span().start().line);
+        let segments = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        let line = path.segments.first().map_or(0, |first| first.ident.span().start().line);
         self.refer(segments, line);
         visit::visit_path(self, path);
     }
@@ -211,23 +193,14 @@ mod tests {
 
     fn paths(text: &str) -> Vec<String> {
         let references = References::of(&syn::parse_file(text).unwrap());
-        references
-            .paths
-            .iter()
-            .map(|reference| reference.segments.join("::"))
-            .collect()
+        references.paths.iter().map(|reference| reference.segments.join("::")).collect()
     }
 
     #[test]
     fn every_leaf_of_a_use_is_a_path() {
         assert_eq!(
             paths("use crate::a::{self, b::C, d::{E as F, *}};"),
-            [
-                "crate::a",
-                "crate::a::b::C",
-                "crate::a::d::E",
-                "crate::a::d"
-            ]
+            ["crate::a", "crate::a::b::C", "crate::a::d::E", "crate::a::d"]
         );
     }
 
@@ -238,17 +211,8 @@ mod tests {
             macro_rules! m { ($e:expr) => { $crate::deep::call($e) } }
         "#;
         let found = paths(text);
-        for wanted in [
-            "crate::t::T",
-            "super::g::h",
-            "crate::m::n",
-            "y::z",
-            "crate::deep::call",
-        ] {
-            assert!(
-                found.contains(&wanted.to_owned()),
-                "{wanted} not in {found:?}"
-            );
+        for wanted in ["crate::t::T", "super::g::h", "crate::m::n", "y::z", "crate::deep::call"] {
+            assert!(found.contains(&wanted.to_owned()), "{wanted} not in {found:?}");
         }
     }
 

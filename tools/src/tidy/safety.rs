@@ -14,12 +14,8 @@ use super::source::Source;
 
 /// Holds one file against the rule.
 pub fn check(source: &Source) -> Vec<Finding> {
-    let mut rule = Rule {
-        path: &source.path,
-        lines: source.text.lines().collect(),
-        statement: 0,
-        findings: Vec::new(),
-    };
+    let mut rule =
+        Rule { path: &source.path, lines: source.text.lines().collect(), statement: 0, findings: Vec::new() };
     rule.visit_file(&source.ast);
     rule.findings
 }
@@ -36,30 +32,20 @@ impl Rule<'_> {
     fn demand_proof(&mut self, line: usize, what: &str) {
         if !self.proven_at(line) && !self.proven_at(self.statement) {
             let message = format!("{what} without a `// SAFETY:` comment above it");
-            self.findings
-                .push(Finding::at("safety", self.path, line, message));
+            self.findings.push(Finding::at("safety", self.path, line, message));
         }
     }
 
     fn demand_contract(&mut self, attributes: &[Attribute], line: usize, what: &str) {
-        if !attributes
-            .iter()
-            .any(|attribute| doc_line(attribute).is_some_and(|doc| doc.trim() == "# Safety"))
-        {
+        if !attributes.iter().any(|attribute| doc_line(attribute).is_some_and(|doc| doc.trim() == "# Safety")) {
             let message = format!("{what} without a `# Safety` section in its documentation");
-            self.findings
-                .push(Finding::at("safety", self.path, line, message));
+            self.findings.push(Finding::at("safety", self.path, line, message));
         }
     }
 
     /// Whether the comment lines right above `line` (attributes may stand between) hold a proof.
     fn proven_at(&self, line: usize) -> bool {
-        let above = self
-            .lines
-            .iter()
-            .take(line.saturating_sub(1))
-            .rev()
-            .map(|line| line.trim_start());
+        let above = self.lines.iter().take(line.saturating_sub(1)).rev().map(|line| line.trim_start());
         above
             .take_while(|line| line.starts_with("//") || line.starts_with("#["))
             .any(|line| line.starts_with("// SAFETY:"))
@@ -105,15 +91,11 @@ fn doc_line(attribute: &Attribute) -> Option<String> {
 
 impl<'ast> Visit<'ast> for Rule<'_> {
     fn visit_stmt(&mut self, statement: &'ast syn::Stmt) {
-        self.within(statement.span().start().line, |rule| {
-            visit::visit_stmt(rule, statement)
-        });
+        self.within(statement.span().start().line, |rule| visit::visit_stmt(rule, statement));
     }
 
     fn visit_item(&mut self, item: &'ast syn::Item) {
-        self.within(item.span().start().line, |rule| {
-            visit::visit_item(rule, item)
-        });
+        self.within(item.span().start().line, |rule| visit::visit_item(rule, item));
     }
 
     fn visit_expr_unsafe(&mut self, block: &'ast syn::ExprUnsafe) {
@@ -180,42 +162,21 @@ mod tests {
     #[test]
     fn a_block_needs_its_proof_right_above() {
         assert_eq!(findings("fn f() {\n    unsafe { g() }\n}").len(), 1);
-        assert_eq!(
-            findings("fn f() {\n    // SAFETY: far\n\n    unsafe { g() }\n}").len(),
-            1
-        );
-        assert_eq!(
-            findings("fn f() {\n    // SAFETY: x holds\n    // and y\n    unsafe { g() }\n}").len(),
-            0
-        );
+        assert_eq!(findings("fn f() {\n    // SAFETY: far\n\n    unsafe { g() }\n}").len(), 1);
+        assert_eq!(findings("fn f() {\n    // SAFETY: x holds\n    // and y\n    unsafe { g() }\n}").len(), 0);
     }
 
     #[test]
     fn the_proof_may_stand_above_the_statement_or_the_constant() {
-        assert_eq!(
-            findings("fn f() {\n    // SAFETY: s\n    let x =\n        unsafe { g() };\n}").len(),
-            0
-        );
-        assert_eq!(
-            findings("// SAFETY: s\n#[used]\nstatic X: u8 =\n    unsafe { g() };\n").len(),
-            0
-        );
-        assert_eq!(
-            findings("// SAFETY: s\nfn f() {\n    h();\n    unsafe { g() }\n}").len(),
-            1
-        );
+        assert_eq!(findings("fn f() {\n    // SAFETY: s\n    let x =\n        unsafe { g() };\n}").len(), 0);
+        assert_eq!(findings("// SAFETY: s\n#[used]\nstatic X: u8 =\n    unsafe { g() };\n").len(), 0);
+        assert_eq!(findings("// SAFETY: s\nfn f() {\n    h();\n    unsafe { g() }\n}").len(), 1);
     }
 
     #[test]
     fn macros_hide_nothing() {
-        assert_eq!(
-            findings("fn f() {\n    assert!(unsafe { g() });\n}").len(),
-            1
-        );
-        assert_eq!(
-            findings("macro_rules! m { () => {\n    // SAFETY: s\n    unsafe { g() }\n} }").len(),
-            0
-        );
+        assert_eq!(findings("fn f() {\n    assert!(unsafe { g() });\n}").len(), 1);
+        assert_eq!(findings("macro_rules! m { () => {\n    // SAFETY: s\n    unsafe { g() }\n} }").len(), 0);
     }
 
     #[test]
@@ -226,17 +187,8 @@ mod tests {
 
     #[test]
     fn functions_and_traits_need_a_contract() {
-        assert_eq!(
-            findings("unsafe fn f() {}\nunsafe trait T { unsafe fn g(); }").len(),
-            3
-        );
-        assert_eq!(
-            findings("impl X { unsafe fn f() {} }\nimpl T for X { unsafe fn g() {} }").len(),
-            1
-        );
-        assert_eq!(
-            findings("/// F.\n///\n/// # Safety\n///\n/// None.\nunsafe fn f() {}").len(),
-            0
-        );
+        assert_eq!(findings("unsafe fn f() {}\nunsafe trait T { unsafe fn g(); }").len(), 3);
+        assert_eq!(findings("impl X { unsafe fn f() {} }\nimpl T for X { unsafe fn g() {} }").len(), 1);
+        assert_eq!(findings("/// F.\n///\n/// # Safety\n///\n/// None.\nunsafe fn f() {}").len(), 0);
     }
 }

@@ -21,34 +21,21 @@ pub struct Sizes {
 impl Sizes {
     fn new(kind: &'static str, mut lines: Vec<(usize, String)>) -> Self {
         lines.sort_by(|a, b| b.cmp(a));
-        Self {
-            kind,
-            longest_first: lines,
-        }
+        Self { kind, longest_first: lines }
     }
 
     /// The smallest length that at least `percent` percent of the things do not exceed.
     fn percentile(&self, percent: usize) -> usize {
         let count = self.longest_first.len();
         let rank = (count * percent).div_ceil(100).max(1);
-        self.longest_first
-            .get(count.wrapping_sub(rank))
-            .map_or(0, |&(lines, _)| lines)
+        self.longest_first.get(count.wrapping_sub(rank)).map_or(0, |&(lines, _)| lines)
     }
 }
 
 impl std::fmt::Display for Sizes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (count, median, p90) = (
-            self.longest_first.len(),
-            self.percentile(50),
-            self.percentile(90),
-        );
-        write!(
-            f,
-            "{count} {}: median {median} lines, p90 {p90}; the longest:",
-            self.kind
-        )?;
+        let (count, median, p90) = (self.longest_first.len(), self.percentile(50), self.percentile(90));
+        write!(f, "{count} {}: median {median} lines, p90 {p90}; the longest:", self.kind)?;
         for (lines, place) in self.longest_first.iter().take(NAMED) {
             write!(f, "\n  {lines:5} {place}")?;
         }
@@ -58,32 +45,20 @@ impl std::fmt::Display for Sizes {
 
 /// Measures files and functions.
 pub fn measure(sources: &[Source]) -> [Sizes; 2] {
-    let files = sources
-        .iter()
-        .map(|source| (source.text.lines().count(), source.path.clone()));
-    let mut functions = Functions {
-        path: "",
-        lines: Vec::new(),
-    };
+    let files = sources.iter().map(|source| (source.text.lines().count(), source.path.clone()));
+    let mut functions = Functions { path: "", lines: Vec::new() };
     for source in sources {
         functions.path = &source.path;
         functions.visit_file(&source.ast);
     }
-    [
-        Sizes::new("files", files.collect()),
-        Sizes::new("functions", functions.lines),
-    ]
+    [Sizes::new("files", files.collect()), Sizes::new("functions", functions.lines)]
 }
 
 /// Files beyond the limit.
 pub fn check(files: &Sizes) -> Vec<Finding> {
-    let too_long = files
-        .longest_first
-        .iter()
-        .take_while(|&&(lines, _)| lines > MAX_FILE_LINES);
+    let too_long = files.longest_first.iter().take_while(|&&(lines, _)| lines > MAX_FILE_LINES);
     let finding = |(lines, path): &(usize, String)| {
-        let message =
-            format!("{lines} lines; the limit is {MAX_FILE_LINES}: divide it along its concepts");
+        let message = format!("{lines} lines; the limit is {MAX_FILE_LINES}: divide it along its concepts");
         Finding::at("sizes", path, *lines, message)
     };
     too_long.map(finding).collect()
@@ -98,8 +73,7 @@ impl Functions<'_> {
     fn measure(&mut self, signature: &syn::Signature, body: &syn::Block) {
         let first = signature.span().start().line;
         let lines = body.span().end().line + 1 - first;
-        self.lines
-            .push((lines, format!("{}:{first} {}", self.path, signature.ident)));
+        self.lines.push((lines, format!("{}:{first} {}", self.path, signature.ident)));
     }
 }
 
@@ -130,8 +104,7 @@ mod tests {
 
     #[test]
     fn functions_are_measured_from_signature_to_brace() {
-        let (sources, _) =
-            Tree::of(&[("x.rs", "/// Doc.\n#[inline]\nfn f(\n    x: u8,\n) {\n}\n")]).parse();
+        let (sources, _) = Tree::of(&[("x.rs", "/// Doc.\n#[inline]\nfn f(\n    x: u8,\n) {\n}\n")]).parse();
         let [files, functions] = measure(&sources);
         assert_eq!(files.percentile(50), 6);
         assert_eq!(functions.longest_first, [(4, "x.rs:3 f".to_owned())]);

@@ -27,20 +27,11 @@ impl Tree {
     pub fn of_checkout(root: &Path) -> anyhow::Result<Self> {
         let listed = Command::new("git")
             .current_dir(root)
-            .args([
-                "ls-files",
-                "-z",
-                "--cached",
-                "--others",
-                "--exclude-standard",
-            ])
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .output()
             .context("git could not be run; `tidy` reads the list of tracked files from it")?;
         if !listed.status.success() {
-            bail!(
-                "`git ls-files` failed: {}",
-                String::from_utf8_lossy(&listed.stderr).trim()
-            );
+            bail!("`git ls-files` failed: {}", String::from_utf8_lossy(&listed.stderr).trim());
         }
         let mut tree = Self::default();
         for path in String::from_utf8(listed.stdout)?.split_terminator('\0') {
@@ -63,16 +54,10 @@ impl Tree {
             }
             match syn::parse_file(text) {
                 Ok(ast) => {
-                    sources.push(Source {
-                        path: path.clone(),
-                        text: text.clone(),
-                        ast,
-                    });
+                    sources.push(Source { path: path.clone(), text: text.clone(), ast });
                 }
                 Err(_) if path.starts_with("app-template/") => {}
-                Err(error) => {
-                    findings.push(Finding::at("parse", path, error.span().start().line, error))
-                }
+                Err(error) => findings.push(Finding::at("parse", path, error.span().start().line, error)),
             }
         }
         (sources, findings)
@@ -80,11 +65,7 @@ impl Tree {
 
     #[cfg(test)]
     pub fn of(files: &[(&str, &str)]) -> Self {
-        let files = files
-            .iter()
-            .map(|&(path, text)| (path.to_owned(), text.to_owned()));
-        Self {
-            files: files.collect(),
-        }
+        let files = files.iter().map(|&(path, text)| (path.to_owned(), text.to_owned()));
+        Self { files: files.collect() }
     }
 }

@@ -1,0 +1,67 @@
+//! What every tier needs to know about the run it is part of.
+
+use std::path::PathBuf;
+
+use super::matrix::{self, Matrix};
+use super::requirements::{self, Requirements};
+use super::tier::Tier;
+use super::workspace;
+use crate::build::{self, Image, Package, Profile, Request, Target};
+
+/// One run of `cargo roost test`.
+pub struct Context {
+    /// The workspace.
+    pub root: PathBuf,
+    /// Where what is built goes.
+    pub target: PathBuf,
+    /// Only cases whose name contains this.
+    pub filter: Option<String>,
+    /// What to run.
+    pub tiers: Vec<Tier>,
+    /// Which suites boot where.
+    pub matrix: Matrix,
+    /// What there is to prove.
+    pub requirements: Requirements,
+}
+
+impl Context {
+    /// Reads the matrix and the requirements of the workspace around the current directory.
+    ///
+    /// # Errors
+    /// If there is no workspace, or one of the two is not valid.
+    pub fn load(filter: Option<String>, tiers: Vec<Tier>) -> anyhow::Result<Self> {
+        let workspace = workspace::find()?;
+        let matrix = Matrix::parse(&workspace::read(&workspace.root, matrix::FILE)?)?;
+        let requirements = Requirements::parse(&workspace::read(&workspace.root, requirements::LIST)?);
+        let requirements = requirements.map_err(anyhow::Error::msg)?;
+        Ok(Self { root: workspace.root, target: workspace.target, filter, tiers, matrix, requirements })
+    }
+
+    /// Whether a case is wanted.
+    pub fn wants(&self, name: &str) -> bool {
+        self.filter.as_deref().is_none_or(|filter| name.contains(filter))
+    }
+
+    /// Whether a tier runs.
+    pub fn runs(&self, tier: Tier) -> bool {
+        self.tiers.contains(&tier)
+    }
+
+    /// The names of the programs of a package of the workspace, given by its directory.
+    ///
+    /// # Errors
+    /// If there is no such package.
+    pub fn programs(&self, directory: &str) -> anyhow::Result<Vec<String>> {
+        workspace::programs(&self.root.join(directory))
+    }
+
+    /// Builds one of them.
+    ///
+    /// # Errors
+    /// If it does not build; why has been printed.
+    pub fn build(&self, directory: &str, program: &str, profile: Profile) -> anyhow::Result<Image> {
+        let package = Package::open(&self.root.join(directory))?;
+        let target = Target::Bin(program.to_owned());
+        build::build(&Request { target, profile, ..Request::new(package) })
+    }
+}

@@ -1,0 +1,224 @@
+//! The images of `tests/fatal`: each must die, and how is in `tests/fatal.toml`.
+//!
+//! Dying well is a feature with requirements of its own: the right sentence on the console, the right exit
+//! status, no other words. An image that dies in silence, or of a triple fault, fails whatever it was for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Deserialize;
+
+use super::configuration::Configuration;
+use super::console::symbolised;
+use super::context::Context;
+use super::pool::Job;
+use super::report::{Outcome, Row};
+use super::tier::Tier;
+use super::workspace;
+use crate::build::Image;
+use crate::qemu::{self, Message};
+
+/// The package, relative to the workspace.
+const PACKAGE: &str = "tests/fatal";
+/// The expectations.
+pub const FILE: &str = "tests/fatal.toml";
+
+/// The expected deaths, by the program's name.
+pub type Deaths = BTreeMap<String, Death>;
+
+/// How a program must die.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Death {
+    /// Requirements this proves.
+    #[serde(default)]
+    pub ids: Vec<String>,
+    /// What the first line of the panic contains. Without it the program must exit by itself.
+    panic: Option<String>,
+    /// The exit code. A panic's is 101.
+    #[serde(default = "panic_code")]
+    exit: u8,
+    /// What the console shows, in this order, addresses already turned into places.
+    #[serde(default)]
+    console: Vec<String>,
+    /// What it never shows.
+    #[serde(default)]
+    never: Vec<String>,
+    /// The machines; one core on microvm if there are none.
+    #[serde(default)]
+    on: Vec<Configuration>,
+}
+
+fn panic_code() -> u8 {
+    101
+}
+
+/// Reads the expectations.
+///
+/// # Errors
+/// If the file is not valid.
+pub fn parse(text: &str) -> anyhow::Result<Deaths> {
+    let mut deaths: Deaths = toml::from_str(text)?;
+    for death in deaths.values_mut() {
+        if death.on.is_empty() {
+            death.on.push(Configuration::default());
+        }
+        for configuration in &death.on {
+            configuration.to_qemu().check()?;
+        }
+    }
+    Ok(deaths)
+}
+
+/// Builds the images and returns their boots. A program without expectations, and expectations without a
+/// program, are rows that failed.
+///
+/// # Errors
+/// If there is no such package, or the expectations are not valid.
+pub fn jobs<'a>(
+    context: &'a Context,
+    stage: &dyn Fn(&str),
+    each: &mut dyn FnMut(Row),
+) -> anyhow::Result<Vec<Job<'a, Vec<Row>>>> {
+    let mut deaths = parse(&workspace::read(&context.root, FILE)?)?;
+    let ids = deaths.values().flat_map(|death| &death.ids);
+    context.requirements.check(ids).map_err(anyhow::Error::msg)?;
+    let mut jobs: Vec<Job<'a, Vec<Row>>> = Vec::new();
+    let broken = |name: &str, why: String| Row::failed(Tier::Guest, row_name(name), "none", why);
+    for program in context.programs(PACKAGE)? {
+        let death = deaths.remove(&program);
+        if !context.wants(&row_name(&program)) {
+            continue;
+        }
+        let Some(death) = death else {
+            each(broken(&program, format!("{FILE} does not say how it must die")));
+            continue;
+        };
+        stage(&format!("building the fatal image {program}"));
+        let death = Arc::new(death);
+        for configuration in death.on.clone() {
+            let image = match context.build(PACKAGE, &program, configuration.profile) {
+                Ok(image) => image,
+                Err(error) => {
+                    each(broken(&program, format!("{error:#}")));
+                    break;
+                }
+            };
+            let (death, weight) = (Arc::clone(&death), configuration.weight());
+            jobs.push(Job { weight, work: Box::new(move || vec![run(&image, &death, &configuration)]) });
+        }
+    }
+    for name in deaths.keys().filter(|name| context.wants(&row_name(name))) {
+        each(broken(name, format!("{FILE} describes it, but there is no such program")));
+    }
+    Ok(jobs)
+}
+
+/// The names of all images.
+///
+/// # Errors
+/// If there is no such package.
+pub fn list(context: &Context) -> anyhow::Result<Vec<(Tier, String)>> {
+    let names = context.programs(PACKAGE)?.into_iter().map(|program| row_name(&program));
+    Ok(names.filter(|name| context.wants(name)).map(|name| (Tier::Guest, name)).collect())
+}
+
+fn row_name(program: &str) -> String {
+    format!("fatal::{program}")
+}
+
+fn run(image: &Image, death: &Death, configuration: &Configuration) -> Row {
+    let started = Instant::now();
+    let mut console = Vec::new();
+    let config = qemu::Config { timeout: Some(configuration.limit()), ..configuration.to_qemu() };
+    let ended = qemu::run(image, &config, &mut |message| {
+        if let Message::Console(bytes) = message {
+            console.extend(bytes);
+        }
+        Ok(())
+    });
+    let console = symbolised(&image.path, &String::from_utf8_lossy(&console));
+    let verdict = match ended {
+        Ok(outcome) => death.judge(&outcome, &console),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    let row = Row::new(Tier::Guest, row_name(&image.name), configuration.to_string(), Outcome::Passed);
+    let row = Row { seconds: started.elapsed().as_secs_f64(), ids: death.ids.clone(), ..row };
+    match verdict {
+        Ok(()) => row,
+        Err(message) => Row { outcome: Outcome::Failed, message, output: console, ..row },
+    }
+}
+
+impl Death {
+    fn judge(&self, outcome: &qemu::Outcome, console: &str) -> Result<(), String> {
+        match (outcome, &self.panic) {
+            (qemu::Outcome::Panicked { message }, Some(wanted)) if message.contains(wanted) => {}
+            (qemu::Outcome::Panicked { message }, Some(wanted)) => {
+                return Err(format!("it panicked with `{message}`, not with `{wanted}`"));
+            }
+            (qemu::Outcome::Panicked { message }, None) => return Err(format!("it panicked: {message}")),
+            (qemu::Outcome::Exited(_), None) => {}
+            (qemu::Outcome::Exited(code), Some(_)) => return Err(format!("it lived and exited with {code}")),
+            (qemu::Outcome::Died, _) => return Err("it died without a word, probably of a triple fault".to_owned()),
+            (other, _) => return Err(format!("it ended otherwise: {other:?}")),
+        }
+        if outcome.exit_code() != self.exit {
+            return Err(format!("it ended with code {}, not {}", outcome.exit_code(), self.exit));
+        }
+        let mut rest = console;
+        for wanted in &self.console {
+            match rest.split_once(wanted.as_str()) {
+                Some((_, after)) => rest = after,
+                None => return Err(format!("the console does not show `{wanted}`, or not in order")),
+            }
+        }
+        match self.never.iter().find(|unwanted| console.contains(unwanted.as_str())) {
+            Some(unwanted) => Err(format!("the console shows `{unwanted}`")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn death(text: &str) -> Death {
+        let mut deaths = parse(&format!("[image]\n{text}")).unwrap();
+        deaths.remove("image").unwrap()
+    }
+
+    fn panicked(message: &str) -> qemu::Outcome {
+        qemu::Outcome::Panicked { message: message.to_owned() }
+    }
+
+    #[test]
+    fn the_right_panic_with_the_right_words_is_a_good_death() {
+        let death = death("panic = 'overflow'\nconsole = ['one', 'two']\nnever = ['double fault']");
+        assert_eq!(death.on, [Configuration::default()]);
+        let judge = |message, console| death.judge(&panicked(message), console);
+        assert_eq!(judge("stack overflow of main", "x one\ny two\n"), Ok(()));
+        assert!(judge("page fault", "one two").is_err());
+        assert!(judge("stack overflow", "two one").unwrap_err().contains("`two`"));
+        assert!(judge("stack overflow", "one two double fault").is_err());
+    }
+
+    #[test]
+    fn silence_survival_and_the_wrong_code_are_bad_deaths() {
+        let fatal = death("panic = 'x'");
+        assert!(fatal.judge(&qemu::Outcome::Died, "x").unwrap_err().contains("triple fault"));
+        assert!(fatal.judge(&qemu::Outcome::Exited(101), "x").unwrap_err().contains("lived"));
+        assert!(fatal.judge(&qemu::Outcome::TimedOut, "x").is_err());
+        let exits = death("exit = 3");
+        assert_eq!(exits.judge(&qemu::Outcome::Exited(3), ""), Ok(()));
+        assert!(exits.judge(&qemu::Outcome::Exited(0), "").is_err());
+    }
+
+    #[test]
+    fn a_key_that_does_not_exist_is_refused() {
+        assert!(parse("[image]\npanics = 'x'").is_err());
+        assert!(parse("[image]\non = [{ smp = 0 }]").is_err());
+    }
+}
