@@ -2,7 +2,8 @@
 
 use core::ops::Range;
 
-use super::frames::{self, FrameUse};
+use super::frames::{self, Frame, FrameUse};
+use super::phys::PhysAddr;
 use crate::arch::paging::{self, Caching, MapError, Rights};
 use crate::arch::{MAX_CORES, PAGE_SIZE};
 use crate::sync::IrqSpinLock;
@@ -15,6 +16,9 @@ static NEXT: IrqSpinLock<usize> = IrqSpinLock::new("kernel stack addresses", pag
 
 /// Memory mapped above a guard page.
 #[derive(Debug)]
+///
+/// Dropping it unmaps it, on this core: what other cores' TLBs know of it stays. So a stack is dropped by the core that
+/// alone has used it, or kept and used again.
 #[must_use = "a stack that is dropped is unmapped"]
 pub struct KernelStack {
     bounds: Range<usize>,
@@ -36,9 +40,12 @@ impl KernelStack {
         // Grows page by page, so that what there is of it is dropped if there is not enough.
         let mut stack = KernelStack { bounds: lo..lo };
         while stack.bounds.end < lo + len {
-            let frame = frames::alloc(FrameUse::KernelStacks).map_err(|_| MapError::OutOfFrames)?.into_address();
+            let frame = frames::alloc(FrameUse::KernelStacks).map_err(|_| MapError::OutOfFrames)?;
+            let phys = frame.addr().as_u64();
             // SAFETY: address space that nobody else was given, and a frame of its own.
-            unsafe { paging::map(stack.bounds.end, frame, PAGE_SIZE as u64, Rights::ReadWrite, Caching::WriteBack)? };
+            unsafe { paging::map(stack.bounds.end, phys, PAGE_SIZE as u64, Rights::ReadWrite, Caching::WriteBack)? };
+            // The mapping has it from now on.
+            let _ = frame.into_raw();
             stack.bounds.end += PAGE_SIZE;
         }
         Ok(stack)
@@ -54,5 +61,17 @@ impl KernelStack {
         let bounds = self.bounds();
         core::mem::forget(self);
         bounds
+    }
+}
+
+impl Drop for KernelStack {
+    fn drop(&mut self) {
+        for page in self.bounds.clone().step_by(PAGE_SIZE) {
+            // SAFETY: the stack's own pages, which nobody uses any more.
+            if let Some(phys) = unsafe { paging::unmap_local(page) } {
+                // SAFETY: the frame that `new` took for this page.
+                drop(unsafe { Frame::from_raw(PhysAddr::new(phys), FrameUse::KernelStacks) });
+            }
+        }
     }
 }

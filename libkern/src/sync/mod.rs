@@ -33,9 +33,12 @@ pub mod depth;
 mod irq;
 mod leaf;
 mod percore;
+mod registry;
 mod spin;
 
 pub use irq::{IrqGuard, without_interrupts};
 pub use leaf::LeafLock;
+pub(crate) use percore::SLOT_HEAP;
 pub use percore::{PerCore, per_core};
+pub use registry::{Entry, Registry};
 pub use spin::{IrqSpinGuard, IrqSpinLock, SpinGuard, SpinLock};

@@ -43,7 +43,7 @@ pub mod irq;
 mod ram;
 pub mod slot;
 
-pub use cores::{CoreGuard, core_id, enter_core, percore_base, percore_delta};
+pub use cores::{CoreGuard, core_id, enter_core, percore_base, percore_delta, try_enter_core};
 pub use ram::{direct_map_base, direct_map_len};
 
 /// The most threads that can be cores at the same time.

@@ -17,11 +17,9 @@
 //! has the stamp leads to an exact check, everywhere, before anything else happens. (Equal contents by coincidence
 //! cost the search and nothing more.)
 
-use core::sync::atomic::{AtomicPtr, Ordering};
-
 use super::usage::FrameUse;
 use crate::mem::phys::PhysAddr;
-use crate::sync::LeafLock;
+use crate::sync::{Entry, LeafLock};
 
 /// Frames that a stock can hold.
 pub(super) const CAPACITY: usize = 64;
@@ -142,54 +140,10 @@ fn stamp_of(frame: usize) -> *mut u64 {
     PhysAddr::of_frame(frame).to_ptr()
 }
 
-/// A core's stock, and the way to the next core's.
-pub(super) struct CoreStock {
-    pub(super) stock: LeafLock<Stock>,
-    next: AtomicPtr<CoreStock>,
-}
+/// A core's stock, as others find it.
+pub(super) type CoreStock = Entry<LeafLock<Stock>>;
 
-impl CoreStock {
-    /// One that may hold nothing yet.
-    pub(super) const fn new() -> Self {
-        Self {
-            stock: LeafLock::new(Stock { len: 0, limit: 0, used: [0; FrameUse::COUNT], frames: [0; CAPACITY] }),
-            next: AtomicPtr::new(core::ptr::null_mut()),
-        }
-    }
-}
-
-/// The stocks of all cores that are online. Grows only.
-pub(super) struct Stocks {
-    first: AtomicPtr<CoreStock>,
-}
-
-impl Stocks {
-    pub(super) const fn new() -> Self {
-        Self { first: AtomicPtr::new(core::ptr::null_mut()) }
-    }
-
-    /// Enters a stock, once.
-    pub(super) fn enter(&self, stock: &'static CoreStock) {
-        let mine = core::ptr::from_ref(stock).cast_mut();
-        let mut first = self.first.load(Ordering::Relaxed);
-        loop {
-            stock.next.store(first, Ordering::Relaxed);
-            // Release: whoever finds the stock finds its `next`. Pairs with the load in `iter`.
-            match self.first.compare_exchange_weak(first, mine, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => first = now,
-            }
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &'static CoreStock> {
-        let mut next = self.first.load(Ordering::Acquire);
-        core::iter::from_fn(move || {
-            // SAFETY: null, or entered by `enter`, and so valid for ever and shared only by reference.
-            let stock: &'static CoreStock = unsafe { next.as_ref() }?;
-            // Relaxed: written before the stock was entered, never after.
-            next = stock.next.load(Ordering::Relaxed);
-            Some(stock)
-        })
-    }
+/// One that may hold nothing yet.
+pub(super) const fn empty() -> CoreStock {
+    Entry::new(LeafLock::new(Stock { len: 0, limit: 0, used: [0; FrameUse::COUNT], frames: [0; CAPACITY] }))
 }

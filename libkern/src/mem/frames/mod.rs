@@ -44,7 +44,7 @@ use core::fmt;
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
-use cache::{BATCH, CAPACITY, CoreStock, Put, Stocks};
+use cache::{BATCH, CAPACITY, CoreStock, Put, Stock};
 pub use owned::{Frame, Run};
 use plan::Plan;
 use pool::{Fault, Pool};
@@ -52,15 +52,16 @@ pub use usage::FrameUse;
 
 use super::phys::PhysAddr;
 use crate::arch::PAGE_SIZE;
-use crate::sync::{IrqSpinLock, per_core};
+use crate::sync::{IrqSpinLock, LeafLock, Registry, per_core};
 
 static POOL: IrqSpinLock<Pool> = IrqSpinLock::new("frames", Pool::new());
-static STOCKS: Stocks = Stocks::new();
+/// The stocks of all cores that are online.
+static STOCKS: Registry<LeafLock<Stock>> = Registry::new();
 /// Counts, and holds nothing, on behalf of cores that are not online yet.
-static OFFLINE: CoreStock = CoreStock::new();
+static OFFLINE: CoreStock = cache::empty();
 
 per_core! {
-    static STOCK: CoreStock = CoreStock::new();
+    static STOCK: CoreStock = cache::empty();
 }
 
 /// A core's batch is at most this fraction of what is free: the last frames go to whoever needs them, one by one.
@@ -180,6 +181,12 @@ pub unsafe fn init(regions: impl Iterator<Item = Range<u64>> + Clone) -> Result<
     })
 }
 
+/// Counts frames that were taken before [`init`] as used for [`FrameUse::Boot`].
+pub(super) fn count_taken_before(frames: usize) {
+    POOL.lock().count_taken_before(frames);
+    count(FrameUse::Boot, frames as isize);
+}
+
 /// Adds memory that was in use when [`init`] ran, and says how many bytes that gained.
 ///
 /// # Safety
@@ -196,7 +203,7 @@ pub(super) fn core_online() {
     let stock = here();
     // A small machine's cores keep less.
     let limit = (POOL.lock().total_frames() / 128).clamp(8, CAPACITY);
-    let first = stock.stock.with(|stock| {
+    let first = stock.with(|stock| {
         let first = stock.limit() == 0;
         stock.set_limit(limit);
         first
@@ -214,7 +221,7 @@ pub(super) fn core_online() {
 /// [`OutOfMemory`]: no frame is free, in no core's stock either.
 #[inline]
 pub fn alloc(usage: FrameUse) -> Result<Frame, OutOfMemory> {
-    match here().stock.with(|stock| stock.take(usage)) {
+    match here().with(|stock| stock.take(usage)) {
         Some(frame) => Ok(Frame::new(frame, usage)),
         None => alloc_from_pool(usage),
     }
@@ -254,6 +261,11 @@ pub fn alloc_run(usage: FrameUse, request: RunRequest) -> Result<Run, OutOfMemor
     Ok(Run::new(start, frames, usage))
 }
 
+/// Frames that the allocator manages.
+pub(super) fn total() -> usize {
+    POOL.lock().total_frames()
+}
+
 /// Frames that the allocator manages, that are free, and that are used for each purpose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
@@ -273,8 +285,8 @@ pub(super) fn counts() -> Option<Counts> {
     };
     let mut used = [0isize; FrameUse::COUNT];
     let mut in_stocks = 0;
-    for core in STOCKS.iter().chain([&OFFLINE]) {
-        core.stock.try_with(|stock| {
+    for core in STOCKS.iter().chain([&*OFFLINE]) {
+        core.try_with(|stock| {
             in_stocks += stock.len();
             for usage in FrameUse::ALL {
                 used[usage as usize] += stock.used(usage);
@@ -291,7 +303,7 @@ pub(super) fn counts() -> Option<Counts> {
 
 #[inline(always)]
 fn here() -> &'static CoreStock {
-    // SAFETY: `CoreStock` is `Sync`. If the code moves to another core it uses the stock of one it was on lately, which
+    // SAFETY: `CoreStock` is `Sync`: if the code moves to another core it uses the stock of one it was on lately, which
     // is as good as its own, only slower.
     unsafe { STOCK.get_unguarded() }
 }
@@ -299,21 +311,21 @@ fn here() -> &'static CoreStock {
 /// The stock in which a core that may be offline counts.
 fn counter() -> &'static CoreStock {
     let mine = here();
-    match mine.stock.with(|stock| stock.limit()) {
+    match mine.with(|stock| stock.limit()) {
         0 => &OFFLINE,
         _ => mine,
     }
 }
 
 fn count(usage: FrameUse, frames: isize) {
-    counter().stock.with(|stock| stock.count(usage, frames));
+    counter().with(|stock| stock.count(usage, frames));
 }
 
 #[cold]
 #[inline(never)]
 fn alloc_from_pool(usage: FrameUse) -> Result<Frame, OutOfMemory> {
     let mine = here();
-    let room = mine.stock.with(|stock| stock.limit() / 2);
+    let room = mine.with(|stock| stock.limit() / 2);
     let mut batch = [0; BATCH];
     let mut take = || {
         let mut pool = POOL.lock();
@@ -328,7 +340,7 @@ fn alloc_from_pool(usage: FrameUse) -> Result<Frame, OutOfMemory> {
     let (&frame, rest) = batch[..taken].split_first().ok_or(OutOfMemory { frames: 1 })?;
     // SAFETY: the pool gave them up, and it has only frames that the direct map shows. What an interrupt's handler put
     // into the stock meanwhile may have taken their room.
-    let kept = unsafe { mine.stock.with(|stock| stock.pour_in(rest)) };
+    let kept = unsafe { mine.with(|stock| stock.pour_in(rest)) };
     give(&rest[kept..]);
     count(usage, 1);
     Ok(Frame::new(frame, usage))
@@ -341,7 +353,7 @@ fn alloc_from_pool(usage: FrameUse) -> Result<Frame, OutOfMemory> {
 #[inline]
 unsafe fn free(frame: usize, usage: FrameUse) {
     // SAFETY: the caller's word; the pool has only frames that the direct map shows.
-    match unsafe { here().stock.with(|stock| stock.put(frame, usage)) } {
+    match unsafe { here().with(|stock| stock.put(frame, usage)) } {
         Put::Done => {}
         put => free_to_pool(frame, usage, put),
     }
@@ -354,7 +366,7 @@ fn free_to_pool(frame: usize, usage: FrameUse, put: Put) {
         panic_on(Fault::Free(frame));
     }
     let mut batch = [0; BATCH];
-    let poured = here().stock.with(|stock| stock.pour_out(&mut batch));
+    let poured = here().with(|stock| stock.pour_out(&mut batch));
     give(&batch[..poured]);
     give(&[frame]);
     count(usage, -1);
@@ -375,7 +387,7 @@ unsafe fn free_run(frames: Range<usize>, usage: FrameUse) {
 fn pour_stocks_out() {
     let mut frames = [0; CAPACITY];
     for core in STOCKS.iter() {
-        let poured = core.stock.with(|stock| stock.pour_out(&mut frames));
+        let poured = core.with(|stock| stock.pour_out(&mut frames));
         give(&frames[..poured]);
     }
 }
@@ -394,7 +406,7 @@ fn give(frames: &[usize]) {
 }
 
 fn is_free(frame: usize) -> bool {
-    POOL.lock().is_free(frame) || STOCKS.iter().any(|core| core.stock.with(|stock| stock.contains(frame)))
+    POOL.lock().is_free(frame) || STOCKS.iter().any(|core| core.with(|stock| stock.contains(frame)))
 }
 
 /// Panics, with no lock held: the report on memory wants them.

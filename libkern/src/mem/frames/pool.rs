@@ -97,7 +97,12 @@ impl Pool {
         self.free_frames
     }
 
-    /// Frames that were ever added.
+    /// Counts frames that were taken before there was a pool.
+    pub(super) fn count_taken_before(&mut self, frames: usize) {
+        self.total_frames += frames;
+    }
+
+    /// Frames that were ever added, and those taken before there was a pool.
     pub(super) fn total_frames(&self) -> usize {
         self.total_frames
     }

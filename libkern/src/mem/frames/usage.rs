@@ -25,6 +25,8 @@ macro_rules! uses {
 }
 
 uses! {
+    /// Taken while booting, before there was an allocator: the first page tables and what core 0 runs on.
+    Boot = "boot",
     /// Page tables.
     PageTables = "page tables",
     /// Stacks of cores and kthreads.

@@ -1,0 +1,130 @@
+//! Who holds the memory.
+//!
+//! Figures are taken without stopping anybody, so that those that belong together may differ by what happened in between.
+//! A report is also what a panic prints when memory ran out; it must come out even if a core was stopped with a lock in
+//! its hand, so it only tries the locks, and says so where it failed.
+
+use core::fmt;
+
+use super::frames::{self, FrameUse};
+use super::heap;
+use crate::arch::PAGE_SIZE;
+
+/// Memory by what it is used for, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// All that the allocator manages.
+    pub total_bytes: usize,
+    /// Free frames.
+    pub free_bytes: usize,
+    /// Of the free ones, those that a core keeps for itself until another needs them.
+    pub free_in_stocks_bytes: usize,
+    /// What frames are used for, in the order of [`FrameUse::ALL`].
+    pub used_bytes: [usize; FrameUse::COUNT],
+    /// The heap.
+    pub heap: HeapStats,
+}
+
+/// What the heap has handed out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeapStats {
+    /// Objects of up to 1016 bytes that are in use or in some core's magazines.
+    pub small_objects: usize,
+    /// Their bytes.
+    pub small_bytes: usize,
+    /// Of these bytes, those in magazines that lie in a depot, free.
+    pub in_depots_bytes: usize,
+    /// At most this many more of them are in cores' magazines, free.
+    pub in_magazines_bytes: usize,
+    /// Larger objects without frames of their own.
+    pub medium_objects: usize,
+    /// Their bytes.
+    pub medium_bytes: usize,
+}
+
+impl Stats {
+    /// Bytes used for `usage`.
+    #[must_use]
+    pub fn used(&self, usage: FrameUse) -> usize {
+        self.used_bytes[usage as usize]
+    }
+}
+
+/// How much memory there is, and what it is used for. Any context; zeros where a lock was taken.
+#[must_use]
+pub fn stats() -> Stats {
+    let frames = frames::counts().unwrap_or_default();
+    let mut stats = Stats {
+        total_bytes: frames.total * PAGE_SIZE,
+        free_bytes: frames.free * PAGE_SIZE,
+        free_in_stocks_bytes: frames.in_stocks * PAGE_SIZE,
+        used_bytes: frames.used.map(|frames| frames * PAGE_SIZE),
+        heap: HeapStats { in_magazines_bytes: heap::kept_bytes(), ..HeapStats::default() },
+    };
+    if let Some((classes, medium)) = heap::counts() {
+        for class in classes {
+            stats.heap.small_objects += class.outside;
+            stats.heap.small_bytes += class.outside * class.size;
+            stats.heap.in_depots_bytes += class.in_depot * class.size;
+        }
+        (stats.heap.medium_objects, stats.heap.medium_bytes) = medium;
+    }
+    stats
+}
+
+/// Prints who holds the memory, as a table. Any context, a panic's too; allocates nothing.
+///
+/// # Errors
+/// Those of `out`.
+pub fn report(out: &mut dyn fmt::Write) -> fmt::Result {
+    let Stats { total_bytes, free_bytes, free_in_stocks_bytes, heap, .. } = stats();
+    writeln!(out, "memory: {} free of {}", Size(free_bytes), Size(total_bytes))?;
+    if total_bytes == 0 {
+        writeln!(out, "  (the frame allocator was stopped in the middle of something)")?;
+    }
+    if free_in_stocks_bytes > 0 {
+        writeln!(out, "  {:>10}  of the free in cores' stocks", Size(free_in_stocks_bytes))?;
+    }
+    for (usage, bytes) in FrameUse::ALL.into_iter().zip(stats().used_bytes).filter(|&(_, bytes)| bytes > 0) {
+        writeln!(out, "  {:>10}  {usage}", Size(bytes))?;
+    }
+    if let Some(failed) = heap::last_failure() {
+        writeln!(out, "last found no room for {} bytes, aligned to {}", failed.size(), failed.align())?;
+    }
+    let Some((classes, medium)) = heap::counts() else {
+        return writeln!(out, "heap: stopped in the middle of something");
+    };
+    writeln!(
+        out,
+        "heap: {} in {} small objects (up to {} of that free in magazines, {} in depots), {} in {} medium ones",
+        Size(heap.small_bytes),
+        heap.small_objects,
+        Size(heap.in_magazines_bytes),
+        Size(heap.in_depots_bytes),
+        Size(medium.1),
+        medium.0,
+    )?;
+    for class in classes.into_iter().filter(|class| class.outside > 0) {
+        let (objects, size) = (class.outside - class.in_depot.min(class.outside), class.size);
+        writeln!(out, "  {:>10}  {objects} of up to {size} bytes", Size(objects * size))?;
+    }
+    Ok(())
+}
+
+/// A number of bytes for people: exact below 10 KiB.
+struct Size(usize);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, unit) = match self.0 {
+            bytes if bytes < 10 << 10 => (bytes, "B"),
+            bytes if bytes < 10 << 20 => (bytes >> 10, "KiB"),
+            bytes if bytes < 100 << 30 => (bytes >> 20, "MiB"),
+            bytes => (bytes >> 30, "GiB"),
+        };
+        match f.width() {
+            Some(width) => write!(f, "{number:>width$} {unit:<3}", width = width.saturating_sub(4)),
+            None => write!(f, "{number} {unit}"),
+        }
+    }
+}
