@@ -25,6 +25,7 @@ mod suite;
 mod symbols;
 mod test;
 mod tidy;
+mod workspace;
 
 /// Cargo calls a subcommand with its own name first.
 #[derive(Parser)]

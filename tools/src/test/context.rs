@@ -1,19 +1,15 @@
 //! What every tier needs to know about the run it is part of.
 
-use std::path::PathBuf;
-
 use super::matrix::{self, Matrix};
 use super::requirements::{self, Requirements};
 use super::tier::Tier;
-use super::workspace;
 use crate::build::{self, Image, Package, Profile, Request, Target};
+use crate::workspace::Workspace;
 
 /// One run of `cargo roost test`.
 pub struct Context {
-    /// The workspace.
-    pub root: PathBuf,
-    /// Where what is built goes.
-    pub target: PathBuf,
+    /// The checkout.
+    pub workspace: Workspace,
     /// Only cases whose name contains this.
     pub filter: Option<String>,
     /// What to run.
@@ -30,11 +26,10 @@ impl Context {
     /// # Errors
     /// If there is no workspace, or one of the two is not valid.
     pub fn load(filter: Option<String>, tiers: Vec<Tier>) -> anyhow::Result<Self> {
-        let workspace = workspace::find()?;
-        let matrix = Matrix::parse(&workspace::read(&workspace.root, matrix::FILE)?)?;
-        let requirements = Requirements::parse(&workspace::read(&workspace.root, requirements::LIST)?);
-        let requirements = requirements.map_err(anyhow::Error::msg)?;
-        Ok(Self { root: workspace.root, target: workspace.target, filter, tiers, matrix, requirements })
+        let workspace = Workspace::find()?;
+        let matrix = Matrix::parse(&workspace.read(matrix::FILE)?)?;
+        let requirements = Requirements::parse(&workspace.read(requirements::LIST)?).map_err(anyhow::Error::msg)?;
+        Ok(Self { workspace, filter, tiers, matrix, requirements })
     }
 
     /// Whether a case is wanted.
@@ -47,20 +42,12 @@ impl Context {
         self.tiers.contains(&tier)
     }
 
-    /// The names of the programs of a package of the workspace, given by its directory.
-    ///
-    /// # Errors
-    /// If there is no such package.
-    pub fn programs(&self, directory: &str) -> anyhow::Result<Vec<String>> {
-        workspace::programs(&self.root.join(directory))
-    }
-
-    /// Builds one of them.
+    /// Builds a program of the package in `directory`, relative to the workspace.
     ///
     /// # Errors
     /// If it does not build; why has been printed.
     pub fn build(&self, directory: &str, program: &str, profile: Profile) -> anyhow::Result<Image> {
-        let package = Package::open(&self.root.join(directory))?;
+        let package = Package::open(&self.workspace.root.join(directory))?;
         let target = Target::Bin(program.to_owned());
         build::build(&Request { target, profile, ..Request::new(package) })
     }

@@ -15,7 +15,6 @@ use super::context::Context;
 use super::pool::Job;
 use super::report::{Outcome, Row};
 use super::tier::Tier;
-use super::workspace;
 use crate::build::Image;
 use crate::qemu::{self, Message};
 
@@ -81,12 +80,12 @@ pub fn jobs<'a>(
     stage: &dyn Fn(&str),
     each: &mut dyn FnMut(Row),
 ) -> anyhow::Result<Vec<Job<'a, Vec<Row>>>> {
-    let mut deaths = parse(&workspace::read(&context.root, FILE)?)?;
+    let mut deaths = parse(&context.workspace.read(FILE)?)?;
     let ids = deaths.values().flat_map(|death| &death.ids);
     context.requirements.check(ids).map_err(anyhow::Error::msg)?;
     let mut jobs: Vec<Job<'a, Vec<Row>>> = Vec::new();
     let broken = |name: &str, why: String| Row::failed(Tier::Guest, row_name(name), "none", why);
-    for program in context.programs(PACKAGE)? {
+    for program in context.workspace.programs(PACKAGE)? {
         let death = deaths.remove(&program);
         if !context.wants(&row_name(&program)) {
             continue;
@@ -120,7 +119,7 @@ pub fn jobs<'a>(
 /// # Errors
 /// If there is no such package.
 pub fn list(context: &Context) -> anyhow::Result<Vec<(Tier, String)>> {
-    let names = context.programs(PACKAGE)?.into_iter().map(|program| row_name(&program));
+    let names = context.workspace.programs(PACKAGE)?.into_iter().map(|program| row_name(&program));
     Ok(names.filter(|name| context.wants(name)).map(|name| (Tier::Guest, name)).collect())
 }
 

@@ -91,7 +91,7 @@ pub fn list(context: &Context) -> anyhow::Result<Vec<(Tier, String)>> {
 }
 
 fn suites(context: &Context) -> anyhow::Result<Vec<String>> {
-    let mut programs = context.programs(PACKAGE)?;
+    let mut programs = context.workspace.programs(PACKAGE)?;
     programs.retain(|name| !name.starts_with(BENCHMARK_PREFIX));
     Ok(programs)
 }

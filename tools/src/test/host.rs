@@ -1,7 +1,6 @@
 //! The host and model tiers: cargo runs them, this reads along.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
@@ -9,26 +8,27 @@ use anyhow::{Context, bail};
 use super::cargo_output::{Libtest, nextest_line};
 use super::report::{Outcome, Row};
 use super::tier::Tier;
+use crate::workspace::Workspace;
 
 /// The unit, property and documentation tests of the workspace's host crates.
 ///
 /// # Errors
 /// If cargo cannot be run. That tests do not compile is a row that failed.
-pub fn host(root: &Path, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
+pub fn host(workspace: &Workspace, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
     let narrow = filter.and_then(path_filter);
     if has_nextest() {
-        let mut command = cargo(root);
+        let mut command = cargo(workspace);
         command.args(["nextest", "run", "--no-fail-fast", "--no-tests=pass"]);
         command.args(["--message-format", "libtest-json-plus"]).args(narrow);
         command.env("NEXTEST_EXPERIMENTAL_LIBTEST_JSON", "1");
         nextest(command, "host tests", each)?;
     } else {
-        let mut command = cargo(root);
+        let mut command = cargo(workspace);
         command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(narrow);
         libtest(command, "host tests", Tier::Host, each)?;
     }
     // nextest runs no documentation tests.
-    let mut command = cargo(root);
+    let mut command = cargo(workspace);
     command.args(["test", "--no-fail-fast", "--doc", "--features", "libkern/hosted"]).args(narrow);
     libtest(command, "documentation tests", Tier::Host, each)
 }
@@ -38,8 +38,8 @@ pub fn host(root: &Path, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> any
 ///
 /// # Errors
 /// As [`host`].
-pub fn model(root: &Path, target: &Path, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
-    let mut command = models(root, target);
+pub fn model(workspace: &Workspace, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
+    let mut command = models(workspace);
     command.arg(filter.and_then(path_filter).unwrap_or(MODEL));
     libtest(command, "models", Tier::Model, each)
 }
@@ -48,13 +48,13 @@ pub fn model(root: &Path, target: &Path, filter: Option<&str>, each: &mut dyn Fn
 ///
 /// # Errors
 /// If cargo cannot be run, or the tests do not compile.
-pub fn list(root: &Path, target: &Path, tier: Tier) -> anyhow::Result<Vec<String>> {
+pub fn list(workspace: &Workspace, tier: Tier) -> anyhow::Result<Vec<String>> {
     let mut command = if tier == Tier::Model {
-        let mut command = models(root, target);
+        let mut command = models(workspace);
         command.arg(MODEL);
         command
     } else {
-        let mut command = cargo(root);
+        let mut command = cargo(workspace);
         command.args(["test", "--lib", "--bins", "--tests"]);
         command
     };
@@ -70,10 +70,10 @@ pub fn list(root: &Path, target: &Path, tier: Tier) -> anyhow::Result<Vec<String
 /// What the path of every model contains.
 const MODEL: &str = "model";
 
-fn models(root: &Path, target: &Path) -> Command {
-    let mut command = cargo(root);
+fn models(workspace: &Workspace) -> Command {
+    let mut command = cargo(workspace);
     command.args(["test", "--no-fail-fast", "--package", "libkern", "--release", "--lib"]);
-    command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", target.join("model"));
+    command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", workspace.target.join("model"));
     command
 }
 
@@ -83,9 +83,9 @@ fn path_filter(filter: &str) -> Option<&str> {
     filter.split_once("::").map(|(_, path)| path)
 }
 
-fn cargo(root: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root).stdin(Stdio::null());
+fn cargo(workspace: &Workspace) -> Command {
+    let mut command = workspace.cargo();
+    command.stdin(Stdio::null());
     command
 }
 

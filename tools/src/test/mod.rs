@@ -30,7 +30,6 @@ pub mod report;
 pub mod requirements;
 mod storm;
 pub mod tier;
-pub mod workspace;
 
 use anyhow::bail;
 use context::Context;
@@ -94,7 +93,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut report = Report::default();
     let ran = run_tiers(&context, &progress, &mut report);
     progress.finish();
-    report.write(&context.target.join(LAST_REPORT))?;
+    report.write(&context.workspace.target.join(LAST_REPORT))?;
     if let Some(file) = &args.report {
         report.write(file)?;
     }
@@ -136,7 +135,7 @@ fn run_tiers(context: &Context, progress: &Progress, report: &mut Report) -> any
     }
     if context.runs(Tier::Long) {
         progress.stage("mutants");
-        mutants::run(&context.root, &context.target, filter, &mut each)?;
+        mutants::run(&context.workspace, filter, &mut each)?;
     }
     Ok(())
 }
@@ -152,11 +151,11 @@ fn cargo_tiers(context: &Context, progress: &Progress, each: &mut dyn FnMut(Row)
     };
     if context.runs(Tier::Host) {
         progress.stage("host tests");
-        host::host(&context.root, filter, &mut proven)?;
+        host::host(&context.workspace, filter, &mut proven)?;
     }
     if context.runs(Tier::Model) {
         progress.stage("models");
-        host::model(&context.root, &context.target, filter, &mut proven)?;
+        host::model(&context.workspace, filter, &mut proven)?;
     }
     if context.runs(Tier::Host) && context.runs(Tier::Model) && filter.is_none() {
         proofs.unclaimed().into_iter().for_each(each);
@@ -167,7 +166,7 @@ fn cargo_tiers(context: &Context, progress: &Progress, each: &mut dyn FnMut(Row)
 fn list(context: &Context) -> anyhow::Result<Vec<(Tier, String)>> {
     let mut names = Vec::new();
     for tier in [Tier::Host, Tier::Model].into_iter().filter(|&tier| context.runs(tier)) {
-        let listed = host::list(&context.root, &context.target, tier)?.into_iter();
+        let listed = host::list(&context.workspace, tier)?.into_iter();
         names.extend(listed.filter(|name| context.wants(name)).map(|name| (tier, name)));
     }
     if context.runs(Tier::Guest) || context.runs(Tier::Long) {
@@ -177,7 +176,7 @@ fn list(context: &Context) -> anyhow::Result<Vec<(Tier, String)>> {
         names.extend(fatal::list(context)?);
     }
     if context.runs(Tier::Long) {
-        let mutants = mutants::list(&context.root)?.into_iter();
+        let mutants = mutants::list(&context.workspace)?.into_iter();
         names.extend(mutants.filter(|name| context.wants(name)).map(|name| (Tier::Long, name)));
     }
     Ok(names)

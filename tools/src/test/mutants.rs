@@ -20,6 +20,7 @@ use clap::ValueEnum;
 
 use super::report::{Outcome, Report, Row};
 use super::tier::Tier;
+use crate::workspace::Workspace;
 
 /// Where the patches are, relative to the workspace.
 const DIRECTORY: &str = "tests/mutants";
@@ -63,18 +64,19 @@ impl Mutant {
 
 /// Runs every mutant whose name contains the filter, and hands a row for each to `each`.
 ///
-/// `target` is where what is built goes; the copy stays there, so that a later run compiles little.
+/// The copy stays in the target directory, so that a later run compiles little.
 ///
 /// # Errors
 /// If a patch has no valid header, or the copy cannot be made.
-pub fn run(root: &Path, target: &Path, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
+pub fn run(workspace: &Workspace, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
     let wanted = |mutant: &Mutant| filter.is_none_or(|filter| row_name(mutant).contains(filter));
-    let mutants: Vec<_> = read(&root.join(DIRECTORY))?.into_iter().filter(wanted).collect();
+    let mutants: Vec<_> = read(&workspace.root.join(DIRECTORY))?.into_iter().filter(wanted).collect();
     if mutants.is_empty() {
         return Ok(());
     }
-    let copy = Copy { root: target.join("mutants/tree"), target: target.join("mutants/target") };
-    copy.refresh(root)?;
+    let place = workspace.target.join("mutants");
+    let copy = Copy { root: place.join("tree"), target: place.join("target") };
+    copy.refresh(&workspace.root)?;
     for mutant in &mutants {
         let started = Instant::now();
         let verdict = copy.judge(mutant)?;
@@ -88,8 +90,8 @@ pub fn run(root: &Path, target: &Path, filter: Option<&str>, each: &mut dyn FnMu
 ///
 /// # Errors
 /// If a patch has no valid header.
-pub fn list(root: &Path) -> anyhow::Result<Vec<String>> {
-    Ok(read(&root.join(DIRECTORY))?.iter().map(row_name).collect())
+pub fn list(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    Ok(read(&workspace.root.join(DIRECTORY))?.iter().map(row_name).collect())
 }
 
 fn row_name(mutant: &Mutant) -> String {

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::Context;
 use super::report::Row;
 use super::tier::Tier;
-use super::workspace;
 
 /// Where the list stands, relative to the workspace.
 const FILE: &str = "tests/proves.toml";
@@ -25,7 +24,7 @@ impl Proofs {
     /// # Errors
     /// If it is not valid or names requirements that do not exist.
     pub fn read(context: &Context) -> anyhow::Result<Self> {
-        let ids: BTreeMap<String, Vec<String>> = toml::from_str(&workspace::read(&context.root, FILE)?)?;
+        let ids: BTreeMap<String, Vec<String>> = toml::from_str(&context.workspace.read(FILE)?)?;
         context.requirements.check(ids.values().flatten()).map_err(anyhow::Error::msg)?;
         Ok(Self { ids, seen: BTreeSet::new() })
     }

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use crate::test::{requirements, workspace};
+use crate::test::requirements;
+use crate::workspace::Workspace;
 
 mod cfg;
 mod cycles;
@@ -35,7 +36,7 @@ pub struct Args {
 
 /// Checks the workspace around the current directory. Fails if anything was found.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let root = workspace::find()?.root;
+    let root = Workspace::find()?.root;
     let tree = Tree::of_checkout(&root)?;
     let (sources, mut findings) = tree.parse();
     let sizes = sizes::measure(&sources);
