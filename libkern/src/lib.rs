@@ -10,3 +10,27 @@ pub mod console;
 pub mod mem;
 pub mod random;
 pub mod sync;
+
+/// What stands on the real machine only.
+#[cfg(not(any(test, feature = "hosted")))]
+macro_rules! on_metal {
+    ($($item:item)*) => { $($item)* };
+}
+#[cfg(any(test, feature = "hosted"))]
+macro_rules! on_metal {
+    ($($item:item)*) => {};
+}
+
+on_metal! {
+    pub mod cpu;
+    pub mod dev;
+    pub mod entry;
+    pub mod machine;
+    pub mod testing;
+    pub mod time;
+
+    pub use entry::{ExitCode, Termination, exit, reboot};
+}
+
+pub use args::args;
+pub use libkern_macros::{main, test};

@@ -17,15 +17,16 @@
 //! image down; the tool then boots the image again and has it skip what has been judged. Without the tool, results are
 //! on the console.
 
-use core::any::type_name_of_val;
 use core::fmt::Debug;
 
 use crate::arch::qemu;
-use crate::{ExitCode, args, println, time};
+use crate::entry::ExitCode;
+use crate::{args, println, time};
 
 /// A registered case. Made by `#[libkern::test]` only.
 #[doc(hidden)]
 #[derive(Debug)]
+#[repr(C)]
 pub struct Case {
     /// Path of the function.
     pub name: &'static str,
@@ -76,14 +77,14 @@ pub fn metric(name: &str, value: impl core::fmt::Display, unit: &str) {
 }
 
 unsafe extern "C" {
-    static __roost_tests_start: Case;
-    static __roost_tests_end: Case;
+    static __roost_tests_start: u8;
+    static __roost_tests_end: u8;
 }
 
 fn cases() -> &'static [Case] {
     let (start, end) = (&raw const __roost_tests_start, &raw const __roost_tests_end);
     // SAFETY: the linker script puts exactly the cases between the two.
-    unsafe { core::slice::from_raw_parts(start, (end.addr() - start.addr()) / size_of::<Case>()) }
+    unsafe { core::slice::from_raw_parts(start.cast(), (end.addr() - start.addr()) / size_of::<Case>()) }
 }
 
 /// Runs the cases that the command line asks for. What `test_main!` calls.
@@ -124,18 +125,11 @@ pub fn run_all() -> ExitCode {
     ExitCode::from(u8::from(failed > 0))
 }
 
-/// The name of a case: its path without the crate's name.
-#[doc(hidden)]
-pub fn name_of<T>(function: &T) -> &'static str {
-    let path = type_name_of_val(function);
-    path.split_once("::").map_or(path, |(_, rest)| rest)
-}
-
 /// Makes the program a test suite: runs every function marked `#[libkern::test]`.
 #[macro_export]
 macro_rules! test_main {
     () => {
-        $crate::__image!(2, $crate::testing::run_all());
+        $crate::__image!(TestSuite, $crate::testing::run_all());
     };
 }
 

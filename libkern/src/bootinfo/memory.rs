@@ -94,10 +94,7 @@ pub struct MemoryMap {
 
 impl MemoryMap {
     pub(super) const fn new() -> Self {
-        Self {
-            regions: Vec::new(),
-            full: false,
-        }
+        Self { regions: Vec::new(), full: false }
     }
 
     /// All regions in address order.
@@ -106,11 +103,8 @@ impl MemoryMap {
     }
 
     /// The free regions in address order.
-    pub fn usable(&self) -> impl Iterator<Item = Region> + '_ {
-        self.regions
-            .iter()
-            .copied()
-            .filter(|region| region.kind == Kind::Usable)
+    pub fn usable(&self) -> impl Iterator<Item = Region> + Clone + '_ {
+        self.regions.iter().copied().filter(|region| region.kind == Kind::Usable)
     }
 
     /// Free memory in bytes.
@@ -159,20 +153,14 @@ impl MemoryMap {
     /// Whether all of `start..end` is of `kind`.
     pub(super) fn covers(&self, start: u64, end: u64, kind: Kind) -> bool {
         // One region suffices, because touching regions of a kind are one.
-        self.regions
-            .iter()
-            .any(|region| region.kind == kind && region.start <= start && end <= region.end)
+        self.regions.iter().any(|region| region.kind == kind && region.start <= start && end <= region.end)
     }
 
     /// Whether no byte of `start..end` is memory, whoever it belongs to, and all of them can be
     /// addressed.
     pub(super) fn is_outside_memory(&self, start: u64, end: u64) -> bool {
         let apart = |region: &Region| region.end <= start || end <= region.start;
-        end <= LIMIT
-            && self
-                .regions
-                .iter()
-                .all(|region| region.kind == Kind::Reserved || apart(region))
+        end <= LIMIT && self.regions.iter().all(|region| region.kind == Kind::Reserved || apart(region))
     }
 
     /// Walks the regions that the pages `start..end` touch, from below, and settles one by one who
@@ -212,10 +200,7 @@ impl MemoryMap {
             let below = &self.regions[at - 1];
             below.kind == new.kind && below.end == new.start
         };
-        let joins_above = self
-            .regions
-            .get(at)
-            .is_some_and(|above| above.kind == new.kind && above.start == new.end);
+        let joins_above = self.regions.get(at).is_some_and(|above| above.kind == new.kind && above.start == new.end);
         match (joins_below, joins_above) {
             (true, true) => self.regions[at - 1].end = self.regions.remove(at).end,
             (true, false) => self.regions[at - 1].end = new.end,
@@ -229,14 +214,8 @@ impl MemoryMap {
     /// `taken`.
     fn take(&mut self, at: usize, taken: Region) {
         let old = self.regions.remove(at);
-        let below = Region {
-            end: taken.start,
-            ..old
-        };
-        let above = Region {
-            start: taken.end,
-            ..old
-        };
+        let below = Region { end: taken.start, ..old };
+        let above = Region { start: taken.end, ..old };
         let mut at = at;
         if below.start < below.end {
             self.full |= self.regions.insert(at, below).is_err();

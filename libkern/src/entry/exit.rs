@@ -78,10 +78,11 @@ pub fn reboot() -> ! {
 }
 
 /// Turns the machine off, by whatever way it has.
-pub(super) fn end(code: u8) -> ! {
+fn end(code: u8) -> ! {
     let _ = irq::save_and_disable();
     qemu::exit(code);
     power::off();
-    console::emergency(format_args!("It is now safe to turn off the machine.\n"));
+    crate::println!("It is now safe to turn off the machine.");
+    console::flush();
     irq::halt_forever()
 }

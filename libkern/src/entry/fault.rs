@@ -37,7 +37,7 @@ impl fmt::Display for Report<'_> {
             return write!(f, "{name} (error code {:#x}) at {:#x}", frame.error, frame.rip);
         }
         let access = Access::of(frame.error);
-        let what = match paging::translate(address as usize) {
+        let what = match paging::try_translate(address as usize) {
             _ if address < NULL_END => "a null pointer",
             Some(leaf) if access == Access::Execute && !leaf.executable => "memory that is not executable",
             Some(leaf) if access == Access::Write && !leaf.writable => "memory that is read-only",

@@ -1,8 +1,12 @@
 //! What a core does when there is nothing to do.
 
 use crate::arch::irq;
+use crate::console::{self, Drained};
 use crate::cpu::{self, Work};
-use crate::console;
+use crate::mem;
+
+/// What an idle core writes out of the console's ring before it looks for work again, in bytes.
+const DRAIN_BUDGET: usize = 256;
 
 /// The idle loop. Interrupts may be on or off at its beginning.
 ///
@@ -13,10 +17,10 @@ pub(super) fn run() -> ! {
     loop {
         // SAFETY: descriptor tables are loaded, and this core vouches for nothing with interrupts off.
         unsafe { irq::enable() };
-        let worked = cpu::run_pending() | console::drain_when_idle();
-        if worked {
+        if cpu::run_pending() || console::drain(DRAIN_BUDGET) == Drained::More {
             continue;
         }
+        mem::answer_trim();
         let _ = irq::save_and_disable();
         if !cpu::has_pending() {
             // SAFETY: as above.

@@ -20,7 +20,8 @@ mod start;
 mod trap;
 
 pub use exit::{ExitCode, Termination, exit, reboot};
-pub use panic::EXIT_CODE as PANIC_EXIT_CODE;
+#[doc(hidden)]
+pub use mcp_abi::note;
 #[doc(hidden)]
 pub use panic::panic;
 
@@ -31,7 +32,7 @@ pub use panic::panic;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __image {
-    ($kind:literal, $run:expr) => {
+    ($kind:ident, $run:expr) => {
         const _: () = {
             #[panic_handler]
             fn panic(info: &::core::panic::PanicInfo<'_>) -> ! {
@@ -43,7 +44,7 @@ macro_rules! __image {
 
             #[used]
             #[unsafe(link_section = ".note.roost")]
-            static NOTE: $crate::note::Note = $crate::note::Note::new($kind);
+            static NOTE: $crate::entry::note::Note = $crate::entry::note::Note::new($crate::entry::note::Kind::$kind);
 
             #[unsafe(no_mangle)]
             extern "Rust" fn __roost_main() -> $crate::ExitCode {
@@ -58,6 +59,6 @@ macro_rules! __image {
 #[macro_export]
 macro_rules! __main {
     ($main:ident) => {
-        $crate::__image!(1, $crate::Termination::report($main()));
+        $crate::__image!(Application, $crate::Termination::report($main()));
     };
 }

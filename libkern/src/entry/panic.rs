@@ -4,24 +4,22 @@
 //! halts. A second core that panics meanwhile just waits for its NMI. A panic inside the panic ends the image without a
 //! further word. Nothing here takes a lock that a stopped core may hold: output goes around the console's buffer.
 
-use core::fmt;
+use core::fmt::{self, Write};
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::arch::traps::TrapFrame;
 use crate::arch::{self, apic, backtrace, clock, core_block, irq, qemu};
-use crate::sync::per_core;
-use crate::{console, cpu, mem};
+use mcp_abi::exit;
 
-/// Exit code of an image that panicked; the same that a Rust program on a host has.
-pub const EXIT_CODE: u8 = 101;
+use crate::sync::per_core;
+use crate::console::{self, Seized};
+use crate::{cpu, mem};
 
 const NOBODY: usize = usize::MAX;
 
 /// Which core is panicking.
 static PANICKING: AtomicUsize = AtomicUsize::new(NOBODY);
-/// How many panics that core has begun.
-static DEPTH: AtomicU32 = AtomicU32::new(0);
 
 /// How long a core has to answer its NMI.
 const STOP_TIMEOUT_NS: u64 = 100_000_000;
@@ -59,28 +57,35 @@ pub(super) fn die(message: fmt::Arguments<'_>, origin: Origin<'_>) -> ! {
     match PANICKING.compare_exchange(NOBODY, core, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {}
         Err(first) if first == core => {
-            if DEPTH.fetch_add(1, Ordering::Relaxed) == 0 {
-                console::emergency(format_args!("\npanicked while panicking: {message}\n"));
-            }
+            // What the first panic had to say is out as far as it got; printing may be what failed.
             leave();
         }
         Err(_) => irq::halt_forever(),
     }
     stop_others(core);
     qemu::control(format_args!("panic {}", FirstLine(&message)));
-    console::emergency(format_args!("\npanic on core {core} ({}): {message}\n", cpu::current_work()));
-    print_backtrace(&origin);
+    // SAFETY: the others are stopped, or hang for good; this core does not go back; and only the first gets here.
+    let out = &mut unsafe { console::seize() };
+    say(out, format_args!("\npanic on core {core} ({}): {message}\n", cpu::current_work()));
+    print_backtrace(out, &origin);
     for other in (0..core_block::count()).filter(|&other| other != core) {
-        print_core(other);
+        print_core(out, other);
     }
     if mem::exhausted() {
-        console::emergency_with(|out| mem::report(out));
+        mem::report(out);
     }
     leave()
 }
 
+/// Writes to the console. It cannot fail; a sink that is dead is left out.
+fn say(out: &mut Seized<'_>, text: fmt::Arguments<'_>) {
+    let _ = out.write_fmt(text);
+}
+
+/// Out of QEMU, or, on a real machine, a halt that leaves the message on the screen.
 fn leave() -> ! {
-    super::exit::end(EXIT_CODE)
+    qemu::exit(exit::PANICKED);
+    irq::halt_forever()
 }
 
 fn stop_others(core: usize) {
@@ -105,11 +110,11 @@ pub(super) fn non_maskable(frame: &TrapFrame) {
     irq::halt_forever();
 }
 
-fn print_backtrace(origin: &Origin<'_>) {
+fn print_backtrace(out: &mut Seized<'_>, origin: &Origin<'_>) {
     let stack = core_block::current_stack();
-    let (mut number, frame) = match origin {
+    let (mut number, mut frame) = match origin {
         Origin::Trap(frame) => {
-            console::emergency(format_args!("  #0 {:#018x}\n", frame.rip));
+            say(out, format_args!("  #0 {:#018x}\n", frame.rip));
             (1, frame.rbp as usize)
         }
         Origin::Here { frame } => (0, *frame),
@@ -117,25 +122,25 @@ fn print_backtrace(origin: &Origin<'_>) {
     /// A chain longer than this is a recursion, of which the rest says nothing new.
     const LONGEST: usize = 48;
     for bounds in [core_block::interrupt_stack(), stack] {
-        backtrace::walk(frame, bounds, |address| {
+        frame = backtrace::walk(frame, bounds, |address| {
             if number < LONGEST {
-                console::emergency(format_args!("  #{number} {address:#018x}\n"));
+                say(out, format_args!("  #{number} {address:#018x}\n"));
             }
             number += 1;
         });
     }
     if number > LONGEST {
-        console::emergency(format_args!("  ... and {} more\n", number - LONGEST));
+        say(out, format_args!("  ... and {} more\n", number - LONGEST));
     }
 }
 
-fn print_core(core: usize) {
+fn print_core(out: &mut Seized<'_>, core: usize) {
     if !cpu::is_up(core) {
-        return console::emergency(format_args!("core {core}: did not start\n"));
+        return say(out, format_args!("core {core}: did not start\n"));
     }
     match STOPPED_AT.on(core).load(Ordering::Acquire) {
-        0 => console::emergency(format_args!("core {core}: did not stop ({})\n", cpu::work_of(core))),
-        rip => console::emergency(format_args!("core {core}: {} at {rip:#018x}\n", cpu::work_of(core))),
+        0 => say(out, format_args!("core {core}: did not stop ({})\n", cpu::work_of(core))),
+        rip => say(out, format_args!("core {core}: {} at {rip:#018x}\n", cpu::work_of(core))),
     }
 }
 

@@ -4,13 +4,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::{address_space, cores, early_frames, exit::ExitCode, idle};
-use crate::arch::boot::Handover;
+use crate::arch::boot::{Handover, boot_only};
 use crate::arch::core_block::CoreBlock;
-use crate::arch::{self, PAGE_SIZE, apic, clock, core_block, features, firmware, interrupts, ioapic, irq, paging, qemu, serial, smp};
+use crate::arch::{self, PAGE_SIZE, apic, clock, core_block, features, firmware, interrupts, ioapic, irq, paging, qemu, smp, traps};
 use crate::bootinfo::{BootInfo, Kind};
 use crate::cpu::{self, Work};
 use crate::mem::frames::{self, FrameUse};
-use crate::{args, console, mem, random};
+use crate::{args, console, dev, mem};
 
 /// The stack of `main`.
 const MAIN_STACK_LEN: usize = 256 * 1024;
@@ -31,7 +31,7 @@ unsafe extern "Rust" {
 #[unsafe(no_mangle)]
 extern "Rust" fn __roost_start(handover: Handover) -> ! {
     features::enable_on_this_core();
-    serial::init();
+    dev::serial::init();
     // SAFETY: the boot mappings are in place and nothing has been written yet.
     let mut info = match unsafe { handover.parse() } {
         Ok(info) => info,
@@ -45,12 +45,17 @@ extern "Rust" fn __roost_start(handover: Handover) -> ! {
         let block = expect(cores::create(0, 0, Some(core_block::current_stack()), early_frames::take), "set up core 0");
         block.load();
     }
-    let early = early_frames::end(&mut info.memory);
-    mem::init(info.memory.usable().map(|region| region.start..region.end), early);
+    traps::load();
+    let taken = early_frames::end(&mut info.memory);
+    // SAFETY: what the map calls usable is free, below 2^52, and in the direct map.
+    expect(unsafe { mem::init(info.memory.usable().map(|region| region.start..region.end), taken) }, "manage memory");
+    mem::core_online();
     paging::set_frame_source(page_table_frame);
     args::init(info.command_line);
     let options = args::command_line().options();
-    console::init(&options, info.framebuffer.as_ref());
+    console::init_log(options.log);
+    console::set_clock(clock::now_ns);
+    dev::choose_consoles(options.console, info.framebuffer.as_ref());
     qemu::control(format_args!("boot {}", info.protocol.name()));
     firmware::init(info.rsdp);
     ioapic::silence_8259s();
@@ -59,8 +64,13 @@ extern "Rust" fn __roost_start(handover: Handover) -> ! {
     clock::calibrate();
     clock::check_against_others();
     cpu::set_up();
-    random::init();
     start_others(page);
+    for problem in args::command_line().problems() {
+        log::warn!("command line: {problem}");
+    }
+    for note in info.notes() {
+        log::warn!("boot information: {note}");
+    }
     clock::report_synchronisation();
     finish(Boot { info, handover })
 }
@@ -81,11 +91,11 @@ fn claim_startup_page(info: &mut BootInfo<'_>) -> Option<u64> {
 }
 
 fn page_table_frame() -> Option<u64> {
-    frames::alloc(FrameUse::PageTables).ok().map(|frame| frame.into_address())
+    frames::alloc(FrameUse::PageTables).ok().map(|frame| frame.into_raw().as_u64())
 }
 
 fn stack_frame() -> Option<u64> {
-    frames::alloc(FrameUse::KernelStacks).ok().map(|frame| frame.into_address())
+    frames::alloc(FrameUse::KernelStacks).ok().map(|frame| frame.into_raw().as_u64())
 }
 
 fn start_others(page: Option<u64>) {
@@ -118,6 +128,8 @@ extern "Rust" fn __roost_start_core(block: &'static mut CoreBlock) -> ! {
     // SAFETY: interrupts are off, and this is this core's block; each step once.
     unsafe {
         block.load();
+        traps::load();
+        mem::core_online();
         apic::init_core();
         clock::check_against_others();
         cpu::set_up();
@@ -130,7 +142,7 @@ extern "Rust" fn __roost_start_core(block: &'static mut CoreBlock) -> ! {
 fn finish(boot: Boot) -> ! {
     interrupts::set_handler(apic::vector::WAKE, |_| {});
     interrupts::set_handler(apic::vector::TIMER, |_| {});
-    console::interrupts::begin(ioapic::route_isa);
+    dev::serial::begin_interrupts();
     let stack = expect(mem::stack::KernelStack::new(MAIN_STACK_LEN), "make the stack of main");
     let (lo, hi) = stack.leak();
     let boot: *mut Boot = Box::into_raw(Box::new(boot));
@@ -146,7 +158,7 @@ extern "C" fn main_thread(boot: *mut ()) -> ! {
     let Boot { info, handover } = *unsafe { Box::from_raw(boot.cast::<Boot>()) };
     cpu::set_work(Work::Main);
     crate::machine::init(&info, &handover);
-    reclaim(&info, &handover);
+    reclaim(&info);
     drop(info);
     // SAFETY: everything that an interrupt needs is in place.
     unsafe { irq::enable() };
@@ -156,17 +168,17 @@ extern "C" fn main_thread(boot: *mut ()) -> ! {
 }
 
 /// Gives back what only boot needed: its stack and page tables, and the loader's information.
-fn reclaim(info: &BootInfo<'_>, handover: &Handover) {
-    for page in handover.boot_only().step_by(PAGE_SIZE) {
+fn reclaim(info: &BootInfo<'_>) {
+    for page in boot_only().step_by(PAGE_SIZE) {
         // SAFETY: nothing refers to it any more; only this core ever used it.
         if let Some(phys) = unsafe { paging::unmap_local(page) } {
             // SAFETY: as above; the direct map shows it writable.
-            unsafe { frames::reclaim(phys..phys + PAGE_SIZE as u64) };
+            unsafe { frames::reclaim(phys..phys + PAGE_SIZE as u64); }
         }
     }
     for region in info.memory.regions().iter().filter(|region| region.kind == Kind::BootData) {
         // SAFETY: what the kernel keeps of it has been copied.
-        unsafe { frames::reclaim(region.start..region.end) };
+        unsafe { frames::reclaim(region.start..region.end); }
     }
 }
 

@@ -1,2 +1,7 @@
-//! libmcp/abi
+//! Layouts and numbers that two parties share who are compiled apart: an image, the tools that boot it, and the programs
+//! that run in it. Depends on nothing.
+
 #![no_std]
+
+pub mod exit;
+pub mod note;

@@ -6,8 +6,6 @@
 
 use core::arch::asm;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicUsize, Ordering};
-
 use x2apic::lapic::{IpiAllShorthand, LocalApic, LocalApicBuilder, TimerDivide, TimerMode, xapic_base};
 use x86_64::registers::model_specific::Msr;
 
@@ -35,9 +33,6 @@ struct Shared(UnsafeCell<Option<LocalApic>>);
 unsafe impl Sync for Shared {}
 
 static APIC: Shared = Shared(UnsafeCell::new(None));
-
-/// Ticks of the local APIC's timer in 2^32 nanoseconds, or 0 if deadlines are in TSC ticks.
-static TIMER_SCALE: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes the handle and turns on the boot processor's APIC, all local interrupts masked.
 ///
@@ -170,16 +165,11 @@ fn command(send: impl FnOnce(&mut LocalApic)) {
 }
 
 #[inline(always)]
-fn with<R>(access: impl FnOnce(&mut LocalApic) -> R) -> R {
+pub(super) fn with<R>(access: impl FnOnce(&mut LocalApic) -> R) -> R {
     // SAFETY: by `Shared`'s argument; the reference does not outlive one access to registers, and an interrupt between
     // would make accesses of its own that do not touch the handle's fields.
     let apic = unsafe { &mut *APIC.0.get() };
     access(apic.as_mut().expect("the local APIC is on before interrupts are"))
-}
-
-/// Says how fast the APIC's timer counts, in Hz, as calibration found. Not needed where deadlines are TSC ticks.
-pub(super) fn set_timer_frequency(hz: u64) {
-    TIMER_SCALE.store(((u128::from(hz) << 32) / 1_000_000_000) as usize, Ordering::Relaxed);
 }
 
 /// The register that counts down, for calibration.
@@ -194,41 +184,5 @@ pub(super) fn start_counting() {
     with(|apic| unsafe {
         apic.disable_timer();
         apic.set_timer_initial(u32::MAX);
-    });
-}
-
-/// Arms this core's timer: [`vector::TIMER`] once, `delay_ns` from now at the earliest, replacing what was armed.
-///
-/// Interrupts off. A delay too long for the counter ends early; whoever gets the interrupt looks at the clock.
-pub fn arm_timer(delay_ns: u64) {
-    const IA32_TSC_DEADLINE: u32 = 0x6e0;
-    let scale = TIMER_SCALE.load(Ordering::Relaxed) as u64;
-    with(|apic| {
-        if scale == 0 {
-            let deadline = super::clock::tsc() + super::clock::ns_to_ticks(delay_ns);
-            // SAFETY: the timer is this core's, and its handler expects an interrupt at any time.
-            unsafe {
-                apic.set_timer_mode(TimerMode::TscDeadline);
-                apic.enable_timer();
-                asm!("mfence", options(nostack, preserves_flags));
-                Msr::new(IA32_TSC_DEADLINE).write(deadline.max(1));
-            }
-        } else {
-            let ticks = (u128::from(delay_ns) * u128::from(scale)) >> 32;
-            // SAFETY: as above.
-            unsafe {
-                apic.enable_timer();
-                apic.set_timer_initial(ticks.clamp(1, u32::MAX.into()) as u32);
-            }
-        }
-    });
-}
-
-/// Disarms this core's timer. An interrupt already on its way still comes.
-pub fn disarm_timer() {
-    // SAFETY: this core's timer.
-    with(|apic| unsafe {
-        apic.disable_timer();
-        apic.set_timer_initial(0);
     });
 }

@@ -6,7 +6,9 @@ use core::arch::asm;
 ///
 /// `frame` is the frame pointer to begin at, `bounds` those of the stack: nothing outside them is read, so a chain that
 /// was smashed ends the trace and does no harm.
-pub fn walk(mut frame: usize, bounds: (usize, usize), mut visit: impl FnMut(usize)) {
+///
+/// Gives the first frame pointer that was not followed: where an interrupt came, it leads to another stack.
+pub fn walk(mut frame: usize, bounds: (usize, usize), mut visit: impl FnMut(usize)) -> usize {
     let (lo, hi) = bounds;
     while frame >= lo && frame.is_multiple_of(8) && frame.checked_add(16).is_some_and(|end| end <= hi) {
         let words = core::ptr::with_exposed_provenance::<usize>(frame);
@@ -16,12 +18,13 @@ pub fn walk(mut frame: usize, bounds: (usize, usize), mut visit: impl FnMut(usiz
             break;
         }
         visit(return_address);
-        // Callers' frames are above those of what they call.
-        if next <= frame {
+        // Callers' frames are above those of what they call, on the same stack.
+        if next <= frame && next >= lo {
             break;
         }
         frame = next;
     }
+    frame
 }
 
 /// The frame pointer of the caller.

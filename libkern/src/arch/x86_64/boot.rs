@@ -58,11 +58,6 @@ impl Handover {
         self.image..self.image + len.next_multiple_of(super::PAGE_SIZE) as u64
     }
 
-    /// The part of the image that only boot needs, as virtual addresses.
-    pub fn boot_only(&self) -> Range<usize> {
-        (&raw const __boot_only_start).addr()..(&raw const __boot_only_end).addr()
-    }
-
     /// Parses what the loader left.
     ///
     /// # Errors
@@ -91,4 +86,9 @@ impl Handover {
             }
         }
     }
+}
+
+/// The part of the image that only boot needs, as virtual addresses: its page tables and its stack.
+pub fn boot_only() -> Range<usize> {
+    (&raw const __boot_only_start).addr()..(&raw const __boot_only_end).addr()
 }

@@ -20,6 +20,8 @@ use super::{apic, features};
 static NS_SCALE: AtomicU64 = AtomicU64::new(1 << 32);
 /// Ticks in 2^32 nanoseconds.
 static TICK_SCALE: AtomicU64 = AtomicU64::new(1 << 32);
+/// Ticks of the local APIC's timer in 2^32 nanoseconds.
+static TIMER_SCALE: AtomicU64 = AtomicU64::new(1 << 32);
 static FREQUENCY: AtomicU64 = AtomicU64::new(0);
 static UNSYNCHRONISED: AtomicBool = AtomicBool::new(false);
 
@@ -68,6 +70,11 @@ pub fn ns_to_ticks(ns: u64) -> u64 {
     ((u128::from(ns) * u128::from(TICK_SCALE.load(Ordering::Relaxed))) >> 32) as u64
 }
 
+/// Ticks of the local APIC's timer in `ns`.
+pub(super) fn ns_to_timer_ticks(ns: u64) -> u64 {
+    ((u128::from(ns) * u128::from(TIMER_SCALE.load(Ordering::Relaxed))) >> 32) as u64
+}
+
 /// The counter's frequency in Hz; 0 before calibration.
 pub fn frequency() -> u64 {
     FREQUENCY.load(Ordering::Relaxed)
@@ -91,9 +98,7 @@ pub fn calibrate() {
         Some(hz) if !needs_timer => hz,
         _ => {
             let (measured, timer) = roost_wait_measure(ReferenceClock::get());
-            if needs_timer {
-                apic::set_timer_frequency(timer);
-            }
+            TIMER_SCALE.store(((u128::from(timer) << 32) / 1_000_000_000) as u64, Ordering::Relaxed);
             told.unwrap_or(measured)
         }
     };

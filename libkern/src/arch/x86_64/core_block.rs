@@ -20,7 +20,13 @@ use x86_64::registers::model_specific::GsBase;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
 use x86_64::structures::tss::TaskStateSegment;
 
-use super::{MAX_CORES, depth, traps};
+use super::MAX_CORES;
+
+/// How many one-byte counters a block has. See `depth`.
+pub(super) const DEPTH_LANES: usize = 8;
+
+/// How many words for upper layers a block has. See `slot`.
+pub(super) const SLOTS: usize = 4;
 
 /// Who this core is, which stacks it has, and its descriptor tables.
 ///
@@ -31,7 +37,8 @@ pub struct CoreBlock {
     delta: usize,
     core: u32,
     apic_id: u32,
-    depth: [Cell<u8>; depth::LANES],
+    depth: [Cell<u8>; DEPTH_LANES],
+    slots: [Cell<usize>; SLOTS],
     /// Bounds of the stack that this core's kernel work runs on now.
     stack_lo: usize,
     stack_hi: usize,
@@ -45,6 +52,7 @@ pub struct CoreBlock {
 pub(super) mod offsets {
     use super::{CoreBlock, offset_of};
     pub const DEPTH: usize = offset_of!(CoreBlock, depth);
+    pub const SLOTS: usize = offset_of!(CoreBlock, slots);
     pub const STACK_LO: usize = offset_of!(CoreBlock, stack_lo);
     pub const STACK_HI: usize = offset_of!(CoreBlock, stack_hi);
     pub const INTERRUPT_LO: usize = offset_of!(CoreBlock, interrupt_lo);
@@ -109,7 +117,8 @@ impl CoreBlock {
             delta,
             core,
             apic_id,
-            depth: [const { Cell::new(0) }; depth::LANES],
+            depth: [const { Cell::new(0) }; DEPTH_LANES],
+            slots: [const { Cell::new(0) }; SLOTS],
             stack_lo: 0,
             stack_hi: 0,
             interrupt_lo: 0,
@@ -160,7 +169,7 @@ impl CoreBlock {
         block
     }
 
-    /// Makes this the block of the running core: GS, descriptor tables, task register, interrupt table.
+    /// Makes this the block of the running core: GS, descriptor table, task register.
     ///
     /// # Safety
     /// Interrupts are off, and the block is that of the running core and of no other.
@@ -181,7 +190,6 @@ impl CoreBlock {
             ES::set_reg(data);
             load_tss(task);
         }
-        traps::load();
     }
 
     /// The end of the stack that the core starts on.

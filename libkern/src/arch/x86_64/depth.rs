@@ -5,10 +5,11 @@
 
 use core::arch::asm;
 
+use super::core_block::DEPTH_LANES;
 use super::core_block::offsets::DEPTH;
 
 /// How many counters there are.
-pub const LANES: usize = 8;
+pub const LANES: usize = DEPTH_LANES;
 
 /// Raises counter `LANE` of the running core by one. Any context.
 #[inline(always)]
@@ -16,6 +17,16 @@ pub fn raise<const LANE: usize>() {
     const { assert!(LANE < LANES) };
     // SAFETY: the counter is this core's; nothing but the counter and the flags changes.
     unsafe { asm!("inc byte ptr gs:[{}]", const DEPTH + LANE, options(nostack)) };
+}
+
+/// Raises counter `LANE` of the running core by one, and says whether it is zero now. Any context.
+#[inline(always)]
+#[must_use]
+pub fn claim<const LANE: usize>() -> bool {
+    const { assert!(LANE < LANES) };
+    // SAFETY: as in `raise`; the increment's own flag is what is tested.
+    unsafe { asm!("inc byte ptr gs:[{}]", "jz {}", const DEPTH + LANE, label { return true }, options(nostack)) };
+    false
 }
 
 /// Lowers counter `LANE` of the running core by one. Any context.

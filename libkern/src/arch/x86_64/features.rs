@@ -127,3 +127,27 @@ pub(super) fn load_fence() {
     // SAFETY: orders, and does nothing else.
     unsafe { asm!("lfence", options(nostack, preserves_flags)) };
 }
+
+/// Which protections are on, on this core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each field is the protection of its name")]
+pub struct Protections {
+    pub write_protect: bool,
+    pub no_execute: bool,
+    pub smep: bool,
+    pub smap: bool,
+    pub umip: bool,
+}
+
+/// Reads back what `enable_on_this_core` did.
+#[must_use]
+pub fn protections() -> Protections {
+    let cr4 = Cr4::read();
+    Protections {
+        write_protect: Cr0::read().contains(Cr0Flags::WRITE_PROTECT),
+        no_execute: Efer::read().contains(EferFlags::NO_EXECUTE_ENABLE),
+        smep: cr4.contains(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION),
+        smap: cr4.contains(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION),
+        umip: cr4.contains(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION),
+    }
+}

@@ -31,8 +31,10 @@ pub mod qemu;
 pub mod reference_clock;
 pub mod rtc;
 pub mod serial;
+pub mod slot;
 pub mod smp;
 pub mod stack;
+pub mod timer;
 pub mod traps;
 
 pub use core_block::{core_id, percore_base, percore_delta};

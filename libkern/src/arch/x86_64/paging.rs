@@ -208,8 +208,17 @@ pub unsafe fn reach(phys: u64, len: usize, caching: Caching) -> Result<*mut u8, 
 
 /// What is mapped at `virt` in the kernel's tables.
 pub fn translate(virt: usize) -> Option<Leaf> {
-    with_space(|space| {
-        let mut table = table(space.root);
+    with_space(|space| space.leaf(virt))
+}
+
+/// As [`translate`], but gives up where somebody is at the tables: for a panic, which waits for nobody.
+pub fn try_translate(virt: usize) -> Option<Leaf> {
+    SPACE.try_lock()?.as_ref()?.leaf(virt)
+}
+
+impl KernelSpace {
+    fn leaf(&self, virt: usize) -> Option<Leaf> {
+        let mut table = table(self.root);
         for level in (1..=4).rev() {
             let entry = &table[index(virt, level)];
             if is_leaf(entry, level) {
@@ -218,7 +227,7 @@ pub fn translate(virt: usize) -> Option<Leaf> {
             table = next_table(entry)?;
         }
         None
-    })
+    }
 }
 
 /// One mapped page, of whatever size.
@@ -394,16 +403,24 @@ unsafe fn fill(
     let span = span(level) as u64;
     let may_be_leaf = level == 1 || level == 2 || (level == 3 && features::get().pages_1g);
     while len > 0 {
-        let entry = &mut table[index(virt, level)];
         let to_end = span - (virt as u64 & (span - 1));
         let step = to_end.min(len);
         if may_be_leaf && step == span && phys & (span - 1) == 0 {
-            if !entry.is_unused() {
-                return Err(MapError::Occupied { virt });
-            }
+            // As many leaves as this table has room for: this loop is what mapping all of RAM costs.
             let leaf = if level == 1 { flags } else { flags | PageTableFlags::HUGE_PAGE };
-            entry.set_addr(PhysAddr::new(phys), leaf);
+            let first = index(virt, level);
+            let count = ((len / span) as usize).min(512 - first);
+            for entry in table.iter_mut().skip(first).take(count) {
+                if !entry.is_unused() {
+                    return Err(MapError::Occupied { virt });
+                }
+                entry.set_addr(PhysAddr::new(phys), leaf);
+                virt = virt.wrapping_add(span as usize);
+                phys += span;
+                len -= span;
+            }
         } else {
+            let entry = &mut table[index(virt, level)];
             if entry.is_unused() {
                 let next = new_table(source)?;
                 // Rights are decided by the leaves alone.
@@ -412,10 +429,10 @@ unsafe fn fill(
             let next = next_table(entry).ok_or(MapError::Occupied { virt })?;
             // SAFETY: the caller's; the step ends where the next table's span does.
             unsafe { fill(next, level - 1, virt, phys, step, flags, source)? };
+            virt = virt.wrapping_add(step as usize);
+            phys += step;
+            len -= step;
         }
-        virt = virt.wrapping_add(step as usize);
-        phys += step;
-        len -= step;
     }
     Ok(())
 }

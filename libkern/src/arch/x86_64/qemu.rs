@@ -92,6 +92,6 @@ impl fmt::Write for Control {
 pub fn exit(code: u8) {
     if devices() & HAS_EXIT != 0 {
         // SAFETY: ends the machine. QEMU's status is twice the value plus one, in eight bits.
-        unsafe { Port::<u32>::new(EXIT).write(code.min(127).into()) };
+        unsafe { Port::<u32>::new(EXIT).write(mcp_abi::exit::to_debug_exit(code)) };
     }
 }

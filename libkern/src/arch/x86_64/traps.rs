@@ -72,6 +72,7 @@ global_asm!(
     handler = sym dispatch,
     has_smap = sym HAS_SMAP,
     frame_len = const size_of::<TrapFrame>(),
+    frame_rip = const offset_of!(TrapFrame, rip),
     frame_rsp = const offset_of!(TrapFrame, rsp),
     stack_margin = const STACK_MARGIN,
     stack_lo = const offsets::STACK_LO,
@@ -86,8 +87,8 @@ unsafe extern "C" {
 
 static TABLE: OnceCell<InterruptDescriptorTable> = OnceCell::uninit();
 
-/// Loads the table on this core, whose TSS and GDT are loaded.
-pub(super) fn load() {
+/// Loads the table on this core, whose block is loaded.
+pub fn load() {
     TABLE.get_or_init(build).load();
 }
 

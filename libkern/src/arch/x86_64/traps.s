@@ -48,7 +48,12 @@
 
 # The interrupted code may be in the middle of vector arithmetic; the handler's Rust uses xmm registers, and only them
 # (no VEX code without target-feature avx, which traps.rs refuses).
+#
+# Before that, what looks like the call of a function that the interrupted code made: a backtrace goes on there.
 .macro call_handler
+    push qword ptr [rsp + {frame_rip}]
+    push rbp
+    mov rbp, rsp
     sub rsp, 272
     movaps [rsp + 0x00], xmm0
     movaps [rsp + 0x10], xmm1
@@ -68,7 +73,7 @@
     movaps [rsp + 0xf0], xmm15
     stmxcsr [rsp + 0x100]
     ldmxcsr [rip + trap_mxcsr]
-    lea rdi, [rsp + 272]
+    lea rdi, [rsp + 272 + 16]
     call {handler}
     movaps xmm0, [rsp + 0x00]
     movaps xmm1, [rsp + 0x10]
@@ -87,7 +92,7 @@
     movaps xmm14, [rsp + 0xe0]
     movaps xmm15, [rsp + 0xf0]
     ldmxcsr [rsp + 0x100]
-    add rsp, 272
+    add rsp, 272 + 16
 .endm
 
 .section .rodata, "a"

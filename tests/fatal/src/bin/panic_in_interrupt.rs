@@ -1,0 +1,15 @@
+//! A panic in an interrupt handler: the backtrace leads through the handler's stack.
+
+#![no_std]
+#![no_main]
+
+use libkern::arch::{apic, interrupts, irq, timer};
+
+#[libkern::main]
+fn main() {
+    interrupts::set_handler(apic::vector::TIMER, |_| panic!("expected in an interrupt"));
+    let _ = irq::save_and_disable();
+    timer::arm(1_000_000);
+    // SAFETY: the handlers are in place, and `main` depends on nothing.
+    unsafe { irq::enable_and_halt() };
+}
