@@ -144,7 +144,7 @@ impl Area {
     ///
     /// Amortised constant time for `below` out of reach: `top` only rises when a block becomes whole.
     pub(super) fn highest_whole(&mut self, below: usize) -> Option<usize> {
-        let Some(limit) = below.min(self.blocks().end).checked_sub(self.first) else { return None };
+        let limit = below.min(self.blocks().end).checked_sub(self.first)?;
         if limit == self.descriptors.len() {
             while self.top > 0 && self.whole[self.top - 1] == 0 {
                 self.top -= 1;

@@ -17,7 +17,7 @@
 //! has the stamp leads to an exact check, everywhere, before anything else happens. (Equal contents by coincidence
 //! cost the search and nothing more.)
 
-use super::usage::FrameUse;
+use super::usage::{FrameUse, UseNumber};
 use crate::mem::phys::PhysAddr;
 use crate::sync::{Entry, LeafLock};
 
@@ -27,7 +27,12 @@ pub(super) const CAPACITY: usize = 64;
 /// Frames that move between a stock and the pool at a time, at most.
 pub(super) const BATCH: usize = CAPACITY / 2;
 
-const STAMP: u64 = 0x5e1f_f4ee_f4a3_e000;
+/// What the stamp of a frame is more than its number. Small, so that adding it is one instruction, and negative, so that
+/// few words in memory look like it.
+const STAMP: usize = (-0x5e1f_f4ee_isize).cast_unsigned();
+
+/// Room for a counter for each use, as a power of two.
+const COUNTERS: usize = FrameUse::COUNT.next_power_of_two();
 
 /// What became of a frame that was to be put into a stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +53,7 @@ pub(super) struct Stock {
     len: usize,
     limit: usize,
     /// Frames taken less frames put back, by use. May be negative: frames come back on other cores.
-    used: [isize; FrameUse::COUNT],
+    used: [isize; COUNTERS],
     frames: [usize; CAPACITY],
 }
 
@@ -67,22 +72,22 @@ impl Stock {
     /// # Safety
     /// The frame is the caller's, who gives it up if it is put; the direct map shows it.
     #[inline(always)]
-    pub(super) unsafe fn put(&mut self, frame: usize, usage: FrameUse) -> Put {
+    pub(super) unsafe fn put(&mut self, frame: usize, usage: UseNumber) -> Put {
         let stamp = stamp_of(frame);
         // SAFETY: the direct map shows the frame. Its owner has given it up, and if somebody took it meanwhile, by the
         // mistake that this looks for, the word is whatever it is.
-        if unsafe { stamp.read_volatile() } == STAMP ^ frame as u64 {
+        if unsafe { stamp.read_volatile() } == frame.wrapping_add(STAMP) {
             return Put::Stamped;
         }
         if self.len >= self.limit {
             return Put::Full;
         }
         // SAFETY: the caller gave the frame up.
-        unsafe { stamp.write(STAMP ^ frame as u64) };
+        unsafe { stamp.write(frame.wrapping_add(STAMP)) };
         // INVARIANT: `len` was below `limit`, and the frame was the caller's.
         self.frames[self.len % CAPACITY] = frame;
         self.len += 1;
-        self.used[usage as usize] -= 1;
+        self.used[usage.0 % COUNTERS] -= 1;
         Put::Done
     }
 
@@ -136,7 +141,7 @@ impl Stock {
     }
 }
 
-fn stamp_of(frame: usize) -> *mut u64 {
+fn stamp_of(frame: usize) -> *mut usize {
     PhysAddr::of_frame(frame).to_ptr()
 }
 
@@ -145,5 +150,5 @@ pub(super) type CoreStock = Entry<LeafLock<Stock>>;
 
 /// One that may hold nothing yet.
 pub(super) const fn empty() -> CoreStock {
-    Entry::new(LeafLock::new(Stock { len: 0, limit: 0, used: [0; FrameUse::COUNT], frames: [0; CAPACITY] }))
+    Entry::new(LeafLock::new(Stock { len: 0, limit: 0, used: [0; COUNTERS], frames: [0; CAPACITY] }))
 }

@@ -49,6 +49,7 @@ pub use owned::{Frame, Run};
 use plan::Plan;
 use pool::{Fault, Pool};
 pub use usage::FrameUse;
+use usage::UseNumber;
 
 use super::phys::PhysAddr;
 use crate::arch::PAGE_SIZE;
@@ -351,7 +352,7 @@ fn alloc_from_pool(usage: FrameUse) -> Result<Frame, OutOfMemory> {
 /// # Safety
 /// The frame was taken for `usage` and is the caller's to give up.
 #[inline]
-unsafe fn free(frame: usize, usage: FrameUse) {
+unsafe fn free(frame: usize, usage: UseNumber) {
     // SAFETY: the caller's word; the pool has only frames that the direct map shows.
     match unsafe { here().with(|stock| stock.put(frame, usage)) } {
         Put::Done => {}
@@ -361,7 +362,7 @@ unsafe fn free(frame: usize, usage: FrameUse) {
 
 #[cold]
 #[inline(never)]
-fn free_to_pool(frame: usize, usage: FrameUse, put: Put) {
+fn free_to_pool(frame: usize, usage: UseNumber, put: Put) {
     if put == Put::Stamped && is_free(frame) {
         panic_on(Fault::Free(frame));
     }
@@ -369,7 +370,7 @@ fn free_to_pool(frame: usize, usage: FrameUse, put: Put) {
     let poured = here().with(|stock| stock.pour_out(&mut batch));
     give(&batch[..poured]);
     give(&[frame]);
-    count(usage, -1);
+    count(usage.usage(), -1);
 }
 
 /// Frees a run.

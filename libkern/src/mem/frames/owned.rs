@@ -4,6 +4,7 @@ use core::mem::ManuallyDrop;
 use core::num::NonZeroUsize;
 use core::ops::Range;
 
+use super::usage::UseNumber;
 use super::{FrameUse, free, free_run};
 use crate::arch::PAGE_SIZE;
 use crate::mem::phys::PhysAddr;
@@ -31,7 +32,7 @@ impl Frame {
     /// What it is used for.
     #[must_use]
     pub fn usage(&self) -> FrameUse {
-        FrameUse::from_number(self.0.get() % PAGE_SIZE - 1)
+        self.use_number().usage()
     }
 
     /// Gives the frame into somebody else's keeping, a page-table entry's for example. It stays counted under its use.
@@ -48,8 +49,14 @@ impl Frame {
         Self::new(addr.frame(), usage)
     }
 
+    #[inline(always)]
     fn number(&self) -> usize {
         self.0.get() / PAGE_SIZE
+    }
+
+    #[inline(always)]
+    fn use_number(&self) -> UseNumber {
+        UseNumber(self.0.get() % PAGE_SIZE - 1)
     }
 }
 
@@ -57,7 +64,7 @@ impl Drop for Frame {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the frame is this value's alone (invariant of the type), and the value ends.
-        unsafe { free(self.number(), self.usage()) };
+        unsafe { free(self.number(), self.use_number()) };
     }
 }
 

@@ -63,7 +63,7 @@ fn runs_keep_their_alignment_and_their_limit() {
 
 #[test]
 fn a_run_is_found_across_split_blocks_if_there_is_one_anywhere() {
-    let mut pool = pool(&[0..4096]);
+    let mut pool = pool(&[0..2000, 2000..4096]);
     let all = pool.take_run(4096, 1, usize::MAX).expect("all of it is one run");
     assert_eq!((all, pool.free_frames()), (0, 0));
     pool.give(1000..1600).expect("it was taken");

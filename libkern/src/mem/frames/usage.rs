@@ -48,10 +48,16 @@ uses! {
 impl FrameUse {
     /// How many there are.
     pub const COUNT: usize = Self::ALL.len();
+}
 
-    /// The use with number `number`, which is one of them.
-    pub(super) const fn from_number(number: usize) -> Self {
-        Self::ALL[number]
+/// The number of a [`FrameUse`], as a frame carries it, where the use itself does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UseNumber(pub(super) usize);
+
+impl UseNumber {
+    /// The use.
+    pub(super) const fn usage(self) -> FrameUse {
+        FrameUse::ALL[self.0]
     }
 }
 

@@ -85,12 +85,14 @@ unsafe impl GlobalAlloc for Heap {
             // SAFETY: the caller's word.
             return unsafe { dealloc_unusual(object, layout) };
         }
-        // SAFETY: by its layout it is an object of the class, and the caller gives it up.
+        let Some(claim) = Claim::new() else {
+            // SAFETY: by its layout it is an object of the class, and the caller gives it up.
+            return unsafe { magazines::give_to_base(class, object) };
+        };
+        // SAFETY: as above.
         unsafe {
-            match Claim::new() {
-                Some(claim) if claim.push(class, object) => {}
-                Some(claim) => magazines::flush(claim, class, object),
-                None => magazines::give_to_base(class, object),
+            if !claim.push(class, object) {
+                magazines::flush(claim, class, object);
             }
         }
     }
