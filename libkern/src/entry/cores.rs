@@ -8,13 +8,8 @@
 
 use crate::arch::core_block::{CoreBlock, TrapStack};
 use crate::arch::paging::{self, Caching, FrameSource, MapError, Rights};
-use crate::arch::{MAX_CORES, PAGE_SIZE};
-
-/// Address space for one core.
-const SPAN: usize = 256 * 1024;
-
-/// Where kernel stacks that belong to no core begin.
-pub const END: usize = paging::STACKS + MAX_CORES * SPAN;
+use crate::arch::PAGE_SIZE;
+use crate::mem::stack::CORE_SPAN;
 
 /// The stack on which an application processor starts, idles and runs tasks.
 const OWN_STACK_LEN: usize = 32 * 1024;
@@ -41,7 +36,7 @@ pub(super) unsafe fn create(
     boot_stack: Option<(usize, usize)>,
     frames: FrameSource,
 ) -> Result<&'static mut CoreBlock, MapError> {
-    let mut region = Region { next: paging::STACKS + core * SPAN, frames };
+    let mut region = Region { next: paging::STACKS + core * CORE_SPAN, frames };
     let mut trap_stacks = [(0, 0); TrapStack::ALL.len()];
     for (at, stack) in trap_stacks.iter_mut().zip(TrapStack::ALL) {
         *at = region.add(trap_stack_len(stack))?;
@@ -51,7 +46,7 @@ pub(super) unsafe fn create(
         None => region.add(OWN_STACK_LEN)?,
     };
     let (block, _) = region.add(CoreBlock::len_with_variables().next_multiple_of(PAGE_SIZE))?;
-    debug_assert!(region.next <= paging::STACKS + (core + 1) * SPAN);
+    debug_assert!(region.next <= paging::STACKS + (core + 1) * CORE_SPAN);
     let block = core::ptr::with_exposed_provenance_mut(block);
     // SAFETY: fresh memory that nobody else has; the caller's promise about `core`.
     Ok(unsafe { CoreBlock::create(block, core, apic_id, stack, trap_stacks) })

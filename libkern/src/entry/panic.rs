@@ -72,7 +72,8 @@ pub(super) fn die(message: fmt::Arguments<'_>, origin: Origin<'_>) -> ! {
         print_core(out, other);
     }
     if mem::exhausted() {
-        mem::report(out);
+        // It cannot fail, as above.
+        let _ = mem::report(out);
     }
     leave()
 }

@@ -38,12 +38,14 @@ extern "Rust" fn __roost_start(handover: Handover) -> ! {
         Err(error) => panic!("cannot boot: {error}"),
     };
     let page = claim_startup_page(&mut info);
+    let startup;
     // SAFETY: once, and in this order.
     unsafe {
         early_frames::begin(&info.memory);
         expect(address_space::build(&info.memory, handover.image, early_frames::take), "map the kernel");
         let block = expect(cores::create(0, 0, Some(core_block::current_stack()), early_frames::take), "set up core 0");
         block.load();
+        startup = page.map(|page| (page, expect(paging::create_startup(page), "make the tables on which cores start")));
     }
     traps::load();
     let taken = early_frames::end(&mut info.memory);
@@ -64,7 +66,7 @@ extern "Rust" fn __roost_start(handover: Handover) -> ! {
     clock::calibrate();
     clock::check_against_others();
     cpu::set_up();
-    start_others(page);
+    start_others(startup);
     for problem in args::command_line().problems() {
         log::warn!("command line: {problem}");
     }
@@ -98,13 +100,13 @@ fn stack_frame() -> Option<u64> {
     frames::alloc(FrameUse::KernelStacks).ok().map(|frame| frame.into_raw().as_u64())
 }
 
-fn start_others(page: Option<u64>) {
+fn start_others(startup: Option<(u64, u64)>) {
     let mut ids = Vec::new();
     let found = smp::enumerate(|_, id| ids.push(id));
     if found > arch::MAX_CORES {
         log::warn!("the machine has {found} cores, of which {} are used", arch::MAX_CORES);
     }
-    let Some(page) = page else {
+    let Some((page, tables)) = startup else {
         log::warn!("no memory below 1 MiB is free: the other {} cores cannot start", found - 1);
         return;
     };
@@ -117,7 +119,7 @@ fn start_others(page: Option<u64>) {
         })
         .collect();
     // SAFETY: the entries are leaked, the blocks are new, and the page was claimed.
-    expect(unsafe { smp::start_all(Box::leak(others.into_boxed_slice()), page) }, "start the other cores");
+    unsafe { smp::start_all(Box::leak(others.into_boxed_slice()), page, tables) };
 }
 
 /// An application processor's first Rust function.
@@ -125,16 +127,19 @@ fn start_others(page: Option<u64>) {
 extern "Rust" fn __roost_start_core(block: &'static mut CoreBlock) -> ! {
     features::enable_on_this_core();
     paging::load_attributes();
-    // SAFETY: interrupts are off, and this is this core's block; each step once.
+    // SAFETY: the kernel's tables map all that these do, but for the start-up page. Interrupts are off, and the block is
+    // this core's.
     unsafe {
+        paging::load();
         block.load();
-        traps::load();
-        mem::core_online();
-        apic::init_core();
-        clock::check_against_others();
-        cpu::set_up();
-        smp::came_up();
     }
+    traps::load();
+    mem::core_online();
+    // SAFETY: as above.
+    unsafe { apic::init_core() };
+    clock::check_against_others();
+    cpu::set_up();
+    smp::came_up();
     idle::run()
 }
 

@@ -95,6 +95,7 @@ impl TrapStack {
 /// Bytes at the top of each trap stack that hold the address of the core's block.
 const TRAP_STACK_HEADER: usize = 16;
 
+#[expect(dead_code, reason = "reached through GS, by address")]
 pub(super) struct BootCore(UnsafeCell<CoreBlock>);
 
 // SAFETY: only the boot processor uses it, through GS, before any other core runs.

@@ -16,7 +16,6 @@
 
 use core::ops::Range;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use spin::Mutex;
 use x86_64::instructions::tlb;
@@ -119,9 +118,6 @@ pub struct KernelSpace {
 }
 
 static SPACE: Mutex<Option<KernelSpace>> = Mutex::new(None);
-
-/// Set once no core needs the identity mapping of the start-up page any more.
-static BOOTED: AtomicBool = AtomicBool::new(false);
 
 /// Starts a new, empty address space for the kernel, whose tables come from `source`.
 ///
@@ -296,39 +292,29 @@ pub fn root() -> u64 {
     with_space(|space| space.root)
 }
 
-/// Maps the page at `phys`, below 1 MiB, at its own address too, executable: cores start there without paging.
+/// Makes tables for cores that start: the kernel's upper half, and the page at `phys`, below 1 MiB, at its own address
+/// too, because a core begins there without paging. Gives the physical address of the level-4 table.
+///
+/// The kernel's own tables never have anything in the lower half, and no core has to wait for the others before it leaves
+/// these.
 ///
 /// # Errors
 /// [`MapError::OutOfFrames`].
 ///
 /// # Safety
-/// Until [`end_identity`].
-pub unsafe fn begin_identity(phys: u64) -> Result<(), MapError> {
-    let flags = PageTableFlags::PRESENT;
+/// The image and every stack that a core may start on lie in parts of the upper half that are in use by now. The page
+/// holds the start-up code, and its mapping in the direct map is the only one that can be written.
+pub unsafe fn create_startup(phys: u64) -> Result<u64, MapError> {
     with_space(|space| {
-        let source = space.source;
-        // SAFETY: the lower half is nobody's yet.
-        unsafe { fill(table(space.root), 4, phys as usize, phys, PAGE, flags, source) }
-    })
-}
-
-/// Takes that mapping away again. Other cores reload their tables when they see [`identity_ended`].
-pub fn end_identity(phys: u64) {
-    with_space(|space| {
-        let mut table = table(space.root);
-        for level in (2..=4).rev() {
-            let Some(next) = next_table(&table[index(phys as usize, level)]) else { return };
-            table = next;
+        let root = new_table(space.source)?;
+        let (from, to) = (table(space.root), table(root));
+        for (entry, kernel) in to.iter_mut().zip(from.iter()).skip(256) {
+            entry.set_addr(kernel.addr(), kernel.flags());
         }
-        table[index(phys as usize, 1)].set_unused();
-    });
-    tlb::flush(VirtAddr::new(phys));
-    BOOTED.store(true, Ordering::Release);
-}
-
-/// Whether the identity mapping is gone. What this core has of it in its TLB goes with a reload of the tables.
-pub fn identity_ended() -> bool {
-    BOOTED.load(Ordering::Acquire)
+        // SAFETY: the lower half of tables that nobody uses yet.
+        unsafe { fill(to, 4, phys as usize, phys, PAGE, PageTableFlags::PRESENT, space.source)? };
+        Ok(root)
+    })
 }
 
 /// Sets this core's page attribute table to what [`Caching`] takes for granted.

@@ -6,9 +6,11 @@
 //! count MADT entries, make blocks and stacks
 //! fill the start-up page, INIT all, SIPI all  -> ap.s: real mode to long mode, side by side
 //!                                                who am I: APIC id -> table -> block, stack
-//! wait until all are up or time is up     <-     tables, APIC, clock check; up += 1
-//! end the identity mapping                ->     reload tables, enter the idle loop
+//! wait until all are up or time is up     <-     tables, APIC, clock check; up += 1; idle
 //! ```
+//!
+//! They start on tables of their own, which have the start-up page at its own address, and leave them for the kernel's at
+//! once. So none waits for another.
 //!
 //! A core that does not come up in time is reported and left out of nothing: its id stays its own, it is merely not
 //! [`is_up`].
@@ -107,24 +109,18 @@ pub fn enumerate(mut visit: impl FnMut(usize, u32)) -> usize {
     count
 }
 
-/// Starts the cores in `others` and waits until they are up. `page` is a free page below 1 MiB.
-///
-/// # Errors
-/// If the start-up page cannot be mapped.
+/// Starts the cores in `others` and waits until they are up. `page` is a free page below 1 MiB, `tables` the root that
+/// [`paging::create_startup`] made for it.
 ///
 /// # Safety
 /// Once, on the boot processor. `others` live for ever; their blocks are complete and named in no other entry. The page
-/// belongs to the caller.
-pub unsafe fn start_all(others: &'static mut [Entry], page: u64) -> Result<(), paging::MapError> {
+/// belongs to the caller, who may use it again afterwards if all cores came up.
+pub unsafe fn start_all(others: &'static mut [Entry], page: u64, tables: u64) {
     if others.is_empty() {
-        return Ok(());
+        return;
     }
-    // SAFETY: the page is the caller's; it is not writable and executable at the same time: this mapping cannot be
-    // written through, and the one in the direct map cannot be executed.
-    unsafe {
-        paging::begin_identity(page)?;
-        fill_page(page);
-    }
+    // SAFETY: the page is the caller's.
+    unsafe { fill_page(page, tables) };
     let ids: &'static [Entry] = others;
     TABLE.store(ids.as_ptr().cast_mut(), Ordering::Relaxed);
     TABLE_LEN.store(ids.len() as u32, Ordering::Release);
@@ -145,8 +141,6 @@ pub unsafe fn start_all(others: &'static mut [Entry], page: u64) -> Result<(), p
             log::error!("{} of {} cores did not start", ids.len() + 1 - up(), ids.len() + 1);
         }
     }
-    paging::end_identity(page);
-    Ok(())
 }
 
 /// How many cores are up.
@@ -154,15 +148,9 @@ pub fn up() -> usize {
     UP.load(Ordering::Acquire)
 }
 
-/// Says that this core is up, waits until the start-up page is gone, and forgets it.
-///
-/// # Safety
-/// Once per application processor, running on its own stack with its own tables, interrupts off.
-pub unsafe fn came_up() {
+/// Says that this core is up. Once per application processor.
+pub fn came_up() {
     UP.fetch_add(1, Ordering::AcqRel);
-    roost_wait_for_boot();
-    // SAFETY: the same tables; the reload drops what the TLB has of the start-up page.
-    unsafe { paging::load() };
 }
 
 #[unsafe(no_mangle)]
@@ -178,16 +166,8 @@ extern "Rust" fn roost_wait_for_cores(cores: usize, timeout_ns: u64) -> bool {
     true
 }
 
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "Rust" fn roost_wait_for_boot() {
-    while !paging::identity_ended() {
-        relax();
-    }
-}
-
 /// Copies the start-up code to its page and tells it where it is.
-unsafe fn fill_page(page: u64) {
+unsafe fn fill_page(page: u64, tables: u64) {
     let start = addr_of!(__ap_page_start).addr();
     let at = ptr::with_exposed_provenance_mut::<u8>(paging::direct_map_base() + page as usize);
     // SAFETY: the caller's page, writable through the direct map; the code is shorter than a page.
@@ -199,7 +179,7 @@ unsafe fn fill_page(page: u64) {
             word.write_unaligned(word.read_unaligned() + page as u32);
         }
         word(addr_of!(__ap_param_page)).write_unaligned(page as u32);
-        word(addr_of!(__ap_param_cr3)).write_unaligned(paging::root() as u32);
+        word(addr_of!(__ap_param_cr3)).write_unaligned(tables as u32);
         let efer = EferFlags::LONG_MODE_ENABLE | (Efer::read() & EferFlags::NO_EXECUTE_ENABLE);
         word(addr_of!(__ap_param_efer)).write_unaligned(efer.bits() as u32);
         word(addr_of!(__ap_param_entry)).cast::<u64>().write_unaligned(__ap_entry as *const () as u64);
