@@ -43,7 +43,9 @@ pub use global::{add_sink, drain, flush, print, println, seize, set_kick};
 #[cfg(not(all(loom, test)))]
 pub use log::{init_log, set_clock};
 pub use sink::{Sink, Turn, TurnCell};
-pub use spool::{Drained, MAX_SINKS, Seized};
+#[cfg(not(all(loom, test)))]
+pub use spool::Seized;
+pub use spool::{Drained, MAX_SINKS};
 
 /// Prints to the console. May be called in any context; see [`console`](crate::console).
 #[macro_export]
