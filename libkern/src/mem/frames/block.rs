@@ -66,6 +66,7 @@ impl Block {
     }
 
     /// Takes the frames of `range`, all of which are free.
+    #[inline(never)]
     pub(super) fn take(&mut self, range: Range<usize>) {
         // INVARIANT: the ones of the range go, and the range is all ones.
         self.free_frames -= range.len() as u16;
@@ -76,6 +77,7 @@ impl Block {
     }
 
     /// Frees the frames of `range`, or says which of them is free already and changes nothing.
+    #[inline(never)]
     pub(super) fn give(&mut self, range: Range<usize>) -> Result<(), usize> {
         for (position, mask) in masks(range.clone()) {
             let twice = self.free[position] & mask;
@@ -143,6 +145,7 @@ impl RunSearch {
     }
 
     /// What [`Block::words`] of the block whose first frame is `from` says.
+    #[inline(never)]
     pub(super) fn block(&mut self, from: usize, block: &Block) -> Option<usize> {
         (from..).step_by(WORD).zip(block.words()).find_map(|(from, word)| self.bits(from, word))
     }

@@ -34,18 +34,6 @@ const STAMP: usize = (-0x5e1f_f4ee_isize).cast_unsigned();
 /// Room for a counter for each use, as a power of two.
 const COUNTERS: usize = FrameUse::COUNT.next_power_of_two();
 
-/// What became of a frame that was to be put into a stock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(super) enum Put {
-    /// It is there.
-    Done,
-    /// It is not: no room.
-    Full,
-    /// It is not: it bears the stamp of a frame that is free.
-    Stamped,
-}
-
 /// # Invariants
 /// `frames[..len]` are free, in no other stock and not in the pool, and the direct map shows them. `len` is at most
 /// `limit`, which is at most [`CAPACITY`]: zero until the core is online.
@@ -69,26 +57,24 @@ impl Stock {
         Some(frame)
     }
 
+    /// Puts a frame in, unless there is no room or it bears the stamp of a frame that is free, and says whether it did.
+    ///
     /// # Safety
     /// The frame is the caller's, who gives it up if it is put; the direct map shows it.
     #[inline(always)]
-    pub(super) unsafe fn put(&mut self, frame: usize, usage: UseNumber) -> Put {
-        let stamp = stamp_of(frame);
-        // SAFETY: the direct map shows the frame. Its owner has given it up, and if somebody took it meanwhile, by the
-        // mistake that this looks for, the word is whatever it is.
-        if unsafe { stamp.read_volatile() } == frame.wrapping_add(STAMP) {
-            return Put::Stamped;
-        }
-        if self.len >= self.limit {
-            return Put::Full;
+    #[must_use]
+    pub(super) unsafe fn put(&mut self, frame: usize, usage: UseNumber) -> bool {
+        // SAFETY: the caller's word.
+        if self.len >= self.limit || unsafe { is_stamped(frame) } {
+            return false;
         }
         // SAFETY: the caller gave the frame up.
-        unsafe { stamp.write(frame.wrapping_add(STAMP)) };
+        unsafe { stamp_of(frame).write(frame.wrapping_add(STAMP)) };
         // INVARIANT: `len` was below `limit`, and the frame was the caller's.
         self.frames[self.len % CAPACITY] = frame;
         self.len += 1;
         self.used[usage.0 % COUNTERS] -= 1;
-        Put::Done
+        true
     }
 
     /// Counts `frames` more (or, if negative, fewer) as used for `usage`, which came from or went to the pool directly.
@@ -139,6 +125,17 @@ impl Stock {
         self.len += count;
         count
     }
+}
+
+/// Whether the frame bears the stamp of one that is in a stock.
+///
+/// # Safety
+/// The direct map shows the frame.
+#[inline(always)]
+pub(super) unsafe fn is_stamped(frame: usize) -> bool {
+    // SAFETY: the direct map shows it. Its owner has given it up; and if somebody took it meanwhile, by the mistake that
+    // this looks for, the word is whatever it is.
+    unsafe { stamp_of(frame).read_volatile() == frame.wrapping_add(STAMP) }
 }
 
 fn stamp_of(frame: usize) -> *mut usize {

@@ -44,7 +44,7 @@ use core::fmt;
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
-use cache::{BATCH, CAPACITY, CoreStock, Put, Stock};
+use cache::{BATCH, CAPACITY, CoreStock, Stock};
 pub use owned::{Frame, Run};
 use plan::Plan;
 use pool::{Fault, Pool};
@@ -354,16 +354,20 @@ fn alloc_from_pool(usage: FrameUse) -> Result<Frame, OutOfMemory> {
 #[inline]
 unsafe fn free(frame: usize, usage: UseNumber) {
     // SAFETY: the caller's word; the pool has only frames that the direct map shows.
-    match unsafe { here().with(|stock| stock.put(frame, usage)) } {
-        Put::Done => {}
-        put => free_to_pool(frame, usage, put),
+    unsafe {
+        if !here().with(|stock| stock.put(frame, usage)) {
+            free_to_pool(frame, usage);
+        }
     }
 }
 
+/// # Safety
+/// As [`free`].
 #[cold]
 #[inline(never)]
-fn free_to_pool(frame: usize, usage: UseNumber, put: Put) {
-    if put == Put::Stamped && is_free(frame) {
+unsafe fn free_to_pool(frame: usize, usage: UseNumber) {
+    // SAFETY: as in `free`.
+    if unsafe { cache::is_stamped(frame) } && is_free(frame) {
         panic_on(Fault::Free(frame));
     }
     let mut batch = [0; BATCH];

@@ -12,15 +12,20 @@ use crate::mem::phys::PhysAddr;
 /// One frame of memory. Dropping it frees it; see [the module](super) for why.
 ///
 /// # Invariants
-/// The address of a frame that is this value's alone, with the number of its use, plus one, in the bits below the page.
+/// The address of a frame that is this value's alone; in the bits below the page the number of its use, and [`FRAME`].
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "dropping a frame frees it"]
 pub struct Frame(NonZeroUsize);
 
+/// Set in every [`Frame`], so that none is zero.
+const FRAME: NonZeroUsize = NonZeroUsize::new(PAGE_SIZE / 2).expect("a page has two halves");
+const _: () = assert!(FrameUse::COUNT <= FRAME.get());
+
 impl Frame {
+    #[inline(always)]
     pub(super) fn new(frame: usize, usage: FrameUse) -> Self {
-        // INVARIANT: the allocator gave the frame up to the caller. One more than the number of its use is not zero.
-        Self(NonZeroUsize::MIN.saturating_add(usage as usize) | (frame * PAGE_SIZE))
+        // INVARIANT: the allocator gave the frame up to the caller.
+        Self(FRAME | usage as usize | (frame * PAGE_SIZE))
     }
 
     /// Where it is.
@@ -56,7 +61,7 @@ impl Frame {
 
     #[inline(always)]
     fn use_number(&self) -> UseNumber {
-        UseNumber(self.0.get() % PAGE_SIZE - 1)
+        UseNumber(self.0.get() % FRAME.get())
     }
 }
 

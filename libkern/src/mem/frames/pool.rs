@@ -70,10 +70,11 @@ pub(super) enum Fault {
 /// The free frames.
 ///
 /// # Invariants
-/// Areas are in ascending order. A split block with free frames is in the list of its zone; no other block is in a list.
+/// The first `len_areas` areas are there, in ascending order. A split block with free frames is in the list of its zone; no other block is in a list.
 /// `free_frames` is the number of free frames.
 pub(super) struct Pool {
     areas: [Option<Area>; MAX_AREAS],
+    len_areas: usize,
     partial: [u32; Zone::COUNT],
     free_frames: usize,
     total_frames: usize,
@@ -82,13 +83,20 @@ pub(super) struct Pool {
 impl Pool {
     /// No memory.
     pub(super) const fn new() -> Self {
-        Self { areas: [const { None }; MAX_AREAS], partial: [NO_BLOCK; Zone::COUNT], free_frames: 0, total_frames: 0 }
+        Self {
+            areas: [const { None }; MAX_AREAS],
+            len_areas: 0,
+            partial: [NO_BLOCK; Zone::COUNT],
+            free_frames: 0,
+            total_frames: 0,
+        }
     }
 
     /// Begins to manage the areas of `plan`, none of whose frames it has yet, in a pool that manages none.
     pub(super) fn describe(&mut self, plan: Plan, memory: &'static mut [MaybeUninit<u64>]) {
         for (place, area) in self.areas.iter_mut().zip(plan.build(memory)) {
             *place = Some(area);
+            self.len_areas += 1;
         }
     }
 
@@ -157,6 +165,7 @@ impl Pool {
     }
 
     /// Takes `frames` frames in a row, the first a multiple of `align`, all of them below number `below`.
+    #[inline(never)]
     pub(super) fn take_run(&mut self, frames: usize, align: usize, below: usize) -> Option<usize> {
         let small = frames <= BLOCK_FRAMES && align <= BLOCK_FRAMES;
         let quick = if small { self.run_within_block(frames, align, below) } else { None };
@@ -166,6 +175,7 @@ impl Pool {
     }
 
     /// Frees frames, each of which was taken.
+    #[inline(never)]
     pub(super) fn give(&mut self, frames: Range<usize>) -> Result<(), Fault> {
         for block in touched(&frames) {
             let part = within(&frames, block);
@@ -198,6 +208,7 @@ impl Pool {
     }
 
     /// Frees a part of a block that is split.
+    #[inline(never)]
     fn give_part(&mut self, block: usize, part: Range<usize>) -> Result<(), Fault> {
         let given = part.len();
         let descriptor = self.block_mut(block);
@@ -218,6 +229,7 @@ impl Pool {
     }
 
     /// Takes frames that are free.
+    #[inline(never)]
     fn take_range(&mut self, frames: Range<usize>) {
         for block in touched(&frames) {
             let part = within(&frames, block);
@@ -253,8 +265,9 @@ impl Pool {
         None
     }
 
+    #[inline(never)]
     fn highest_whole(&mut self, below: usize) -> Option<usize> {
-        self.areas.iter_mut().rev().flatten().find_map(|area| area.highest_whole(below))
+        self.areas[..self.len_areas].iter_mut().rev().flatten().find_map(|area| area.highest_whole(below))
     }
 
     /// Looks for a run in each zone's first few split blocks, and then for a whole block of that zone.
@@ -289,7 +302,7 @@ impl Pool {
 
     /// Looks for a run everywhere, the highest area first. Takes time linear in the number of blocks.
     fn run_anywhere(&self, frames: usize, align: usize, below: usize) -> Option<usize> {
-        self.areas.iter().rev().flatten().find_map(|area| {
+        self.areas[..self.len_areas].iter().rev().flatten().find_map(|area| {
             let mut search = RunSearch::new(frames, align, below);
             area.blocks().take_while(|block| block * BLOCK_FRAMES < below).find_map(|block| match area.state(block) {
                 State::Whole => search.free(block * BLOCK_FRAMES, BLOCK_FRAMES),
@@ -304,6 +317,7 @@ impl Pool {
         self.link(block);
     }
 
+    #[inline(never)]
     fn link(&mut self, block: usize) {
         let zone = Zone::of(block) as usize;
         let head = self.partial[zone];
@@ -315,6 +329,7 @@ impl Pool {
         self.partial[zone] = block as u32;
     }
 
+    #[inline(never)]
     fn unlink(&mut self, block: usize) {
         let descriptor = self.block(block);
         let (previous, next) = (descriptor.previous, descriptor.next);
@@ -327,19 +342,28 @@ impl Pool {
         }
     }
 
+    /// Not inlined: every operation looks blocks up in several places.
+    #[inline(never)]
+    fn area_of(&self, block: usize) -> Option<usize> {
+        let areas = &self.areas[..self.len_areas];
+        areas.iter().position(|area| area.as_ref().is_some_and(|area| area.blocks().contains(&block)))
+    }
+
     fn area(&self, block: usize) -> Option<&Area> {
-        self.areas.iter().flatten().find(|area| area.blocks().contains(&block))
+        self.areas[self.area_of(block)?].as_ref()
     }
 
     fn area_mut(&mut self, block: usize) -> &mut Area {
-        let area = self.areas.iter_mut().flatten().find(|area| area.blocks().contains(&block));
+        let area = self.area_of(block).and_then(|area| self.areas[area].as_mut());
         area.expect("a block that has a state has an area")
     }
 
+    #[inline(never)]
     fn block(&self, block: usize) -> &Block {
         self.area(block).expect("a block that is split has an area").descriptor(block)
     }
 
+    #[inline(never)]
     fn block_mut(&mut self, block: usize) -> &mut Block {
         self.area_mut(block).descriptor_mut(block)
     }
