@@ -49,7 +49,7 @@ fn upgrade_qemu(no_install: bool) -> Result<()> {
         return Ok(());
     };
     let looked_before = kept_version().as_deref() == Some(version.to_string().as_str());
-    if looked_before {
+    if looked_before || no_install {
         return Ok(());
     }
     let manager = Manager::detect();
@@ -68,7 +68,7 @@ fn upgrade_qemu(no_install: bool) -> Result<()> {
         remark("");
         return keep_version(&version.to_string());
     }
-    if no_install || privilege == Privilege::Unavailable {
+    if privilege == Privilege::Unavailable {
         remark(" `cargo roost setup` looks for a newer one.");
         return Ok(());
     }

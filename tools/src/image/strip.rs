@@ -1,13 +1,21 @@
 //! An ELF without what its loader does not need.
 //!
 //! A loader goes by the program headers; sections (symbols and debug information among them) are for linkers
-//! and debuggers. So the file ends where the last program header's bytes end, and the header says that there
-//! are no sections. Offsets stay as they are, and with them the multiboot2 header's place in the file.
+//! and debuggers. So the file ends where the last program header's bytes end, followed by a table of two
+//! sections, the null one and the one with their names: GRUB 2.12 refuses a file that has no table at all.
+//! Offsets stay as they are, and with them the multiboot2 header's place in the file.
 
 use anyhow::{Result, anyhow, ensure};
-use object::elf::{FileHeader64, ProgramHeader64, SHN_UNDEF};
+use object::elf::{FileHeader64, ProgramHeader64, SHT_STRTAB, SectionHeader64, SymbolSection};
 use object::read::elf::{FileHeader as _, ProgramHeader as _};
 use object::{Endianness, pod};
+
+type Section = SectionHeader64<Endianness>;
+
+/// The names of the null section and of this one.
+const NAMES: &[u8] = b"\0.shstrtab\0";
+/// Where, in `NAMES`, the second one begins.
+const SHSTRTAB: u32 = 1;
 
 /// The loadable part of a 64-bit ELF.
 ///
@@ -27,20 +35,37 @@ pub fn strip(elf: &[u8]) -> Result<Vec<u8>> {
     }
     ensure!(end <= elf.len(), "a program header points behind the end of the file");
 
-    let mut header = *header;
-    header.e_shoff.set(endian, 0);
-    header.e_shentsize.set(endian, 0);
-    header.e_shnum.set(endian, 0);
-    header.e_shstrndx.set(endian, SHN_UNDEF);
     let mut stripped = elf[..end].to_vec();
+    stripped.extend(NAMES);
+    stripped.resize(stripped.len().next_multiple_of(align_of::<u64>()), 0);
+    let table = stripped.len() as u64;
+    stripped.extend([0; size_of::<Section>()]);
+    let mut names = null_section();
+    names.sh_name.set(endian, SHSTRTAB);
+    names.sh_type.set(endian, SHT_STRTAB);
+    names.sh_offset.set(endian, end as u64);
+    names.sh_size.set(endian, NAMES.len() as u64);
+    names.sh_addralign.set(endian, 1);
+    stripped.extend(pod::bytes_of(&names));
+
+    let mut header = *header;
+    header.e_shoff.set(endian, table);
+    header.e_shentsize.set(endian, size_of::<Section>() as u16);
+    header.e_shnum.set(endian, 2);
+    header.e_shstrndx.set(endian, SymbolSection(1));
     let header = pod::bytes_of(&header);
     stripped[..header.len()].copy_from_slice(header);
     Ok(stripped)
 }
 
+fn null_section() -> Section {
+    let (section, _rest) = pod::from_bytes(&[0; size_of::<Section>()]).expect("there are as many bytes as it has");
+    *section
+}
+
 #[cfg(test)]
 mod tests {
-    use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
+    use object::{Object as _, ObjectSection as _, ObjectSegment as _, ObjectSymbol as _};
 
     use super::*;
 
@@ -55,7 +80,8 @@ mod tests {
         let after = object::File::parse(stripped.as_slice()).unwrap();
         assert!(before.symbols().any(|symbol| symbol.name().is_ok_and(|name| name.contains("strip"))));
         assert_eq!(after.symbols().count(), 0);
-        assert_eq!(after.sections().count(), 0);
+        let names: Vec<_> = after.sections().map(|section| section.name().unwrap().to_owned()).collect();
+        assert_eq!(names, [".shstrtab"]);
         assert_eq!(after.entry(), before.entry());
         for (a, b) in after.segments().zip(before.segments()) {
             assert_eq!(a.address(), b.address());
