@@ -56,7 +56,10 @@ extern "Rust" fn __roost_start(handover: Handover) -> ! {
     args::init(info.command_line);
     let options = args::command_line().options();
     console::init_log(options.log);
-    console::set_clock(clock::now_ns);
+    for region in info.memory.regions() {
+        log::debug!("memory {:#012x}..{:#012x} {:?}", region.start, region.end, region.kind);
+    }
+    log::debug!("boot information at {:#x}, loader {:?}", handover.information, info.loader);
     dev::choose_consoles(options.console, info.framebuffer.as_ref());
     qemu::control(format_args!("boot {}", info.protocol.name()));
     firmware::init(info.rsdp);
@@ -64,6 +67,7 @@ extern "Rust" fn __roost_start(handover: Handover) -> ! {
     // SAFETY: the first core, interrupts off, the 8259s masked.
     unsafe { apic::init_boot_core() };
     clock::calibrate();
+    console::set_clock(clock::now_ns);
     clock::check_against_others();
     cpu::set_up();
     start_others(startup);
@@ -85,8 +89,9 @@ fn claim_startup_page(info: &mut BootInfo<'_>) -> Option<u64> {
     let page = info
         .memory
         .usable()
-        .map(|region| region.start.max(LOWEST))
-        .find(|&start| start < END && info.memory.usable().any(|region| start + PAGE_SIZE as u64 <= region.end))?;
+        .map(|region| region.start.max(LOWEST)..region.end.min(END))
+        .find(|free| free.start + PAGE_SIZE as u64 <= free.end)?
+        .start;
     // In the direct map like all of it, and given back with the rest of what only boot needs.
     info.memory.claim(page, page + PAGE_SIZE as u64, Kind::BootData);
     Some(page)
