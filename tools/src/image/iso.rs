@@ -20,6 +20,8 @@ use super::tree::Tree;
 
 /// A disc's sector, and the largest cluster that a file system of this size gets.
 const CLUSTER: u64 = 2048;
+/// The time of all files, as xorriso writes it.
+const EPOCH: &str = "1980010100000000";
 /// Space for what a FAT file system needs besides its files.
 const SPARE: u64 = 128 * 1024;
 
@@ -32,6 +34,8 @@ pub fn write(tree: &Tree, parts: &Parts, output: &Path) -> Result<()> {
     let graft = |at: &str, file: &Path| format!("{at}={}", file.display());
     let mut command = Command::new("xorriso");
     command.args(["-as", "mkisofs", "-quiet", "-graft-points", "-r", "-J", "-V", "ROOST"]);
+    // Without this, files have the time at which they were laid out.
+    command.args(["--set_all_file_dates", EPOCH]);
     // BIOS: where GRUB's core is, which learns from a table in itself where the rest of it is.
     command.args(["-b", "boot/grub/disc.core", "-no-emul-boot", "-boot-load-size", "4"]);
     command.args(["-boot-info-table", "--grub2-boot-info", "--grub2-mbr"]).arg(&parts.hybrid_sector);
