@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::build::{self, Image, Package, Profile, Request, Settings, Target};
-use crate::qemu::{self, Config, Message, Outcome};
+use crate::qemu::{self, Config, Event, Message, Outcome};
 use crate::screen::Screen;
 
 /// Where gdb looks by default.
@@ -52,9 +52,6 @@ pub struct Args {
     #[arg(long, short)]
     verbose: bool,
 
-    #[command(flatten)]
-    machine: qemu::Options,
-
     /// Wait for a debugger before the first instruction, and say how to attach one.
     #[arg(long)]
     gdb: bool,
@@ -62,6 +59,9 @@ pub struct Args {
     /// End the run after so many seconds.
     #[arg(long, value_name = "S")]
     timeout: Option<u64>,
+
+    #[command(flatten)]
+    machine: qemu::Options,
 
     /// Arguments for the application. Words that begin with `roost.` are options of the kernel, as in
     /// roost.log=debug; after a further `--`, no word is.
@@ -130,8 +130,10 @@ pub fn config(options: &qemu::Options, settings: &Settings, args: &[String]) -> 
 pub fn boot(image: &Image, config: &Config) -> anyhow::Result<ExitCode> {
     let mut screen = Screen::new(io::stdout().lock(), &image.path);
     let outcome = qemu::run(image, config, &mut |message| {
-        if let Message::Console(bytes) = message {
-            screen.show(&bytes)?;
+        match message {
+            Message::Console(bytes) => screen.show(&bytes)?,
+            Message::Event(Event::Boot(_)) => screen.guest_is_up(),
+            Message::Event(_) => {}
         }
         Ok(())
     })?;

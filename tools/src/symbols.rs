@@ -3,9 +3,12 @@
 //! A guest prints bare addresses, because it has no debug information and, when it panics, no business looking
 //! anything up. The tool has the image it was built from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use addr2line::Loader;
+use object::read::elf::ElfFile64;
+use object::{LittleEndian, Object as _, ObjectSegment as _};
 
 /// Where an image's text is: at the top 2 GiB.
 const TEXT_PREFIX: &str = "0xffffffff8";
@@ -14,9 +17,28 @@ const ADDRESS_LEN: usize = 18;
 /// What stands before an inlined frame.
 const INDENT: &str = "      ";
 
+/// A near call with a 32-bit distance: this and four bytes more.
+const CALL: u8 = 0xe8;
+const CALL_LEN: u64 = 5;
+
 /// Knows the places of one image.
 pub struct Symbolizer {
     loader: Loader,
+    image: PathBuf,
+    /// What file names are shown relative to.
+    here: Option<PathBuf>,
+}
+
+/// What an address is, which decides where to look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Meaning {
+    /// The instruction there is running.
+    Instruction,
+    /// A call before it has not returned yet. The address may belong to the next line, or even to the next
+    /// function, if the one called never returns.
+    Return,
+    /// The first frame of a backtrace: the instruction that faulted, or the call of whoever took the backtrace.
+    Either,
 }
 
 impl Symbolizer {
@@ -27,29 +49,25 @@ impl Symbolizer {
     pub fn open(image: &Path) -> anyhow::Result<Self> {
         let loader = Loader::new(image)
             .map_err(|error| anyhow::anyhow!("cannot read the symbols of {}: {error}", image.display()))?;
-        Ok(Self { loader })
+        Ok(Self { loader, image: image.to_owned(), here: env::current_dir().ok() })
     }
 
     /// The line with the place of each address in it: function, file and line.
     ///
     /// Inlined functions come on lines of their own, outermost last. A line without an address of the image
     /// stays as it is.
-    pub fn annotate(&mut self, line: &str) -> String {
-        let mut annotated = line.to_owned();
-        annotated.push_str(&self.annotation(line));
-        annotated
+    pub fn annotate(&self, line: &str) -> String {
+        line.to_owned() + &self.annotation(line)
     }
 
     /// What [`annotate`](Self::annotate) adds to the end of the line: nothing, for most lines.
-    pub fn annotation(&mut self, line: &str) -> String {
-        let mut places = addresses(line).flat_map(|address| self.places(address, is_return_address(line)));
-        let mut text = places.next().map(|place| format!(" {place}")).unwrap_or_default();
-        for place in places {
-            text.push('\n');
-            text.push_str(INDENT);
-            text.push_str(&place);
+    pub fn annotation(&self, line: &str) -> String {
+        let meaning = meaning(line);
+        let places: Vec<_> = addresses(line).flat_map(|address| self.places(self.probe(address, meaning))).collect();
+        match &places[..] {
+            [] => String::new(),
+            places => " ".to_owned() + &places.join(&format!("\n{INDENT}")),
         }
-        text
     }
 
     /// Whether [`annotate`](Self::annotate) could have anything to add to this line.
@@ -57,32 +75,65 @@ impl Symbolizer {
         line.contains(TEXT_PREFIX)
     }
 
-    /// The function at an address as people write it, if there is one.
-    pub fn function(&self, address: u64) -> Option<String> {
-        let symbol = self.loader.find_symbol(address)?;
-        Some(readable(symbol))
+    /// The address to look up: that of an instruction which was running.
+    fn probe(&self, address: u64, meaning: Meaning) -> u64 {
+        let is_return = match meaning {
+            Meaning::Instruction => false,
+            Meaning::Return => true,
+            Meaning::Either => match self.loader.find_symbol_info(address) {
+                None => true,
+                Some(symbol) => symbol.address() == address && self.is_behind_call(address),
+            },
+        };
+        address - u64::from(is_return)
     }
 
-    /// `function (file:line)` for an address, innermost inlined function first.
-    fn places(&self, address: u64, is_return_address: bool) -> Vec<String> {
-        // A call's return address may belong to the next line, or even to the next function.
-        let address = address - u64::from(is_return_address);
+    fn is_behind_call(&self, address: u64) -> bool {
+        let Ok(bytes) = fs::read(&self.image) else { return false };
+        let Ok(elf) = ElfFile64::<LittleEndian>::parse(&*bytes) else { return false };
+        let code = elf.segments().find_map(|segment| segment.data_range(address - CALL_LEN, 1).ok().flatten());
+        code == Some(&[CALL])
+    }
+
+    /// `function (file:line)` for an instruction, innermost inlined function first.
+    fn places(&self, address: u64) -> Vec<String> {
         let mut places = Vec::new();
         if let Ok(mut frames) = self.loader.find_frames(address) {
             while let Ok(Some(frame)) = frames.next() {
-                let function =
-                    frame.function.and_then(|function| function.demangle().map(|name| without_hash(&name)).ok());
-                let location =
-                    frame.location.and_then(|location| Some(format!(" ({}:{})", location.file?, location.line?)));
-                if let Some(function) = function.or_else(|| self.function(address)) {
-                    places.push(function + &location.unwrap_or_default());
-                }
+                let name = frame.function.and_then(|name| name.demangle().map(|name| without_hash(&name)).ok());
+                let location = frame.location.and_then(|location| Some((location.file?, location.line?)));
+                places.push((name, location.map(|(file, line)| format!(" ({}:{line})", self.short(file)))));
             }
         }
         if places.is_empty() {
-            places.extend(self.function(address));
+            places.push((None, None));
         }
-        places
+        // The function that all of it is inlined into has a symbol, and with it a path, which the smaller kinds
+        // of debug information lack.
+        if let Some((name, _)) = places.last_mut()
+            && !name.as_ref().is_some_and(|name| name.contains("::"))
+        {
+            *name = self.function(address).or(name.take());
+        }
+        places.into_iter().filter_map(|(name, location)| Some(name? + &location.unwrap_or_default())).collect()
+    }
+
+    fn function(&self, address: u64) -> Option<String> {
+        let symbol = self.loader.find_symbol(address)?;
+        Some(format!("{:#}", rustc_demangle::demangle(symbol)))
+    }
+
+    /// A file's name without what is the same for all files of its origin: the current directory, the place
+    /// where Rust was built, the place where cargo keeps the sources of crates.
+    fn short<'a>(&self, file: &'a str) -> &'a str {
+        if let Some(rest) = file.strip_prefix("/rustc/") {
+            return rest.split_once('/').map_or(file, |(_hash, rest)| rest);
+        }
+        if let Some((_, rest)) = file.split_once("/registry/src/") {
+            return rest.split_once('/').map_or(file, |(_registry, rest)| rest);
+        }
+        let relative = self.here.as_ref().and_then(|here| Path::new(file).strip_prefix(here).ok());
+        relative.and_then(Path::to_str).unwrap_or(file)
     }
 }
 
@@ -96,16 +147,14 @@ fn addresses(line: &str) -> impl Iterator<Item = u64> {
     })
 }
 
-/// Whether the line is a frame of a backtrace other than its first, as in `  #3 0xffffffff80201234`.
-fn is_return_address(line: &str) -> bool {
-    let Some((number, _)) = line.trim_start().strip_prefix('#').and_then(|rest| rest.split_once(' ')) else {
-        return false;
-    };
-    number.parse().is_ok_and(|number: u32| number > 0)
-}
-
-fn readable(symbol: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(symbol))
+/// What the addresses in a line mean: those of a backtrace, as in `  #3 0xffffffff80201234`, or others.
+fn meaning(line: &str) -> Meaning {
+    let number = line.trim_start().strip_prefix('#').and_then(|rest| rest.split_once(' '));
+    match number.and_then(|(number, _)| number.parse::<u32>().ok()) {
+        None => Meaning::Instruction,
+        Some(0) => Meaning::Either,
+        Some(_) => Meaning::Return,
+    }
 }
 
 /// A demangled name without the hash that the legacy mangling ends with.
@@ -134,17 +183,55 @@ mod tests {
     }
 
     #[test]
-    fn only_frames_above_the_first_are_return_addresses() {
-        assert!(!is_return_address("  #0 0xffffffff80201234"));
-        assert!(is_return_address("  #1 0xffffffff80201234"));
-        assert!(is_return_address("#12 0xffffffff80201234"));
-        assert!(!is_return_address("page fault at 0xffffffff80201234"));
-        assert!(!is_return_address("#x 1"));
+    fn frames_of_a_backtrace_are_told_from_other_addresses() {
+        for (line, expected) in [
+            ("  #0 0xffffffff80201234", Meaning::Either),
+            ("  #1 0xffffffff80201234", Meaning::Return),
+            ("#12 0xffffffff80201234", Meaning::Return),
+            ("page fault at 0xffffffff80201234", Meaning::Instruction),
+            ("#x 1", Meaning::Instruction),
+        ] {
+            assert_eq!(meaning(line), expected, "{line}");
+        }
     }
 
     #[test]
     fn hashes_are_cut_off() {
         assert_eq!(without_hash("hello::main::h3faf3d7d8e8b8fb5"), "hello::main");
         assert_eq!(without_hash("hello::h3"), "hello::h3");
+    }
+
+    #[inline(never)]
+    fn a_function_of_this_program() -> u64 {
+        std::hint::black_box(a_function_of_this_program as fn() -> u64) as usize as u64
+    }
+
+    #[test]
+    fn functions_and_lines_of_this_program_are_found_and_shortened() {
+        let symbolizer = Symbolizer::open(&env::current_exe().unwrap()).unwrap();
+        let base = symbolizer.loader.relative_address_base();
+        assert_eq!(base, 0, "the base of a position-independent program");
+        let here = env::current_exe().unwrap();
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let first = maps.lines().find(|line| line.ends_with(here.to_str().unwrap())).unwrap();
+        let loaded = u64::from_str_radix(first.split('-').next().unwrap(), 16).unwrap();
+        let places = symbolizer.places(a_function_of_this_program() - loaded);
+        let [place] = &places[..] else { panic!("{places:?}") };
+        assert!(place.contains("symbols::tests::a_function_of_this_program (src/symbols.rs:"), "{place}");
+    }
+
+    #[test]
+    fn file_names_lose_what_says_nothing() {
+        let mut symbolizer = Symbolizer::open(&env::current_exe().unwrap()).unwrap();
+        symbolizer.here = Some("/home/me/app".into());
+        for (file, short) in [
+            ("/rustc/59807616/library/core/src/panicking.rs", "library/core/src/panicking.rs"),
+            ("/home/me/.cargo/registry/src/index-1/x86_64-0.15.5/src/lib.rs", "x86_64-0.15.5/src/lib.rs"),
+            ("/home/me/app/src/main.rs", "src/main.rs"),
+            ("/home/me/application/src/main.rs", "/home/me/application/src/main.rs"),
+            ("src/main.rs", "src/main.rs"),
+        ] {
+            assert_eq!(symbolizer.short(file), short);
+        }
     }
 }

@@ -84,10 +84,10 @@ fn command(request: &Request, colours: bool) -> Command {
     command.arg(if colours { "json-diagnostic-rendered-ansi" } else { "json" });
     command.arg("--manifest-path").arg(&request.package.manifest);
     match &request.target {
-        Target::Default => command.arg("--bins"),
-        Target::Bin(name) => command.args(["--bin", name]),
-        Target::Test(name) => command.args(["--test", name]),
-    };
+        Target::Default => {}
+        Target::Bin(name) => _ = command.args(["--bin", name]),
+        Target::Test(name) => _ = command.args(["--test", name]),
+    }
     if request.profile == Profile::Release {
         command.arg("--release");
     }

@@ -46,6 +46,7 @@ impl FromStr for Size {
             "K" | "KB" | "KIB" => KIB,
             "M" | "MB" | "MIB" => MIB,
             "G" | "GB" | "GIB" => GIB,
+            "T" | "TB" | "TIB" => 1024 * GIB,
             "" if !number.is_empty() => {
                 return Err(format!("`{text}` has no unit; write {text}M for that many MiB"));
             }
@@ -56,7 +57,7 @@ impl FromStr for Size {
             Some(bytes) if bytes < MIB => Err(format!("{text} is too little memory; a machine has at least 1M")),
             // INVARIANT: the range is checked here, and the smallest unit is a KiB.
             Some(bytes) if bytes <= 1024 * GIB => Ok(Self(bytes)),
-            _ => Err(format!("{text} is too much memory; a machine has at most 1024G")),
+            _ => Err(format!("{text} is too much memory; a machine has at most 1T")),
         }
     }
 }
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn every_unit_is_understood() {
-        for (text, kib) in [("1024K", 1024), ("4m", 4096), ("128MiB", 131_072), ("4G", 4 << 20)] {
+        for (text, kib) in [("1024K", 1024), ("4m", 4096), ("128MiB", 131_072), ("4G", 4 << 20), ("1T", 1 << 30)] {
             assert_eq!(text.parse::<Size>().unwrap().kib(), kib, "{text}");
         }
     }
@@ -106,7 +107,7 @@ mod tests {
         }
         assert!("128".parse::<Size>().unwrap_err().contains("write 128M"));
         assert!("4K".parse::<Size>().unwrap_err().contains("too little"));
-        assert!("2000G".parse::<Size>().unwrap_err().contains("too much"));
+        assert!("2T".parse::<Size>().unwrap_err().contains("too much"));
         assert!("99999999999999999999G".parse::<Size>().unwrap_err().contains("128M or 4G"));
     }
 }

@@ -187,10 +187,7 @@ fn the_console_is_shared_out_by_the_lines_that_end_a_case() {
     };
     let console = "booting\none\ntest a ... ok\ntest ab ... ok\ntwo\nthree\ntest b ... FAILED: x\nfour\n";
     assert_eq!(consoles(console, &["a", "ab", "b"]), ["booting\none\n", "", "two\nthree\nfour\n"]);
-    assert_eq!(
-        consoles("one\ntest a ... ok\npanic\n  #0", &["a", "b"]),
-        ["one\n", "panic\n  #0"]
-    );
+    assert_eq!(consoles("one\ntest a ... ok\npanic\n  #0", &["a", "b"]), ["one\n", "panic\n  #0"]);
     assert_eq!(consoles("no lines", &["a", "b"]), ["", "no lines"]);
     assert_eq!(consoles("nobody\n", &[]), Vec::<String>::new());
 }
