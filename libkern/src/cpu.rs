@@ -101,7 +101,12 @@ pub fn on<R: Send>(core: usize, f: impl FnOnce() -> R + Send) -> R {
     if core == id() {
         return f();
     }
-    assert!(core < count() && is_up(core), "core {core} cannot run anything: {} of {} cores are up", arch::smp::up(), count());
+    assert!(
+        core < count() && is_up(core),
+        "core {core} cannot run anything: {} of {} cores are up",
+        arch::smp::up(),
+        count()
+    );
     let job = spin::Mutex::new((Some(f), None));
     let run = |_| {
         let f = job.lock().0.take().expect("a task runs once");

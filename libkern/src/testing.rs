@@ -91,7 +91,8 @@ fn cases() -> &'static [Case] {
 #[doc(hidden)]
 pub fn run_all() -> ExitCode {
     let options = args::command_line().options().test;
-    let wanted = |case: &&Case| options.filter.is_none_or(|filter| case.name.contains(filter)) && (!case.long || options.long);
+    let wanted =
+        |case: &&Case| options.filter.is_none_or(|filter| case.name.contains(filter)) && (!case.long || options.long);
     let wanted = cases().iter().filter(wanted);
     qemu::control(format_args!("suite {}", wanted.clone().count()));
     let mut failed = 0;

@@ -82,7 +82,8 @@ pub fn wall_clock() -> Option<Duration> {
 /// Days from 1970-01-01 to a date of the Gregorian calendar that is not earlier.
 fn days_since_1970(year: u16, month: u8, day: u8) -> u64 {
     // Years that begin in March have their leap day at the end.
-    let (year, month) = if month > 2 { (u64::from(year), u64::from(month) - 3) } else { (u64::from(year) - 1, u64::from(month) + 9) };
+    let (year, month) =
+        if month > 2 { (u64::from(year), u64::from(month) - 3) } else { (u64::from(year) - 1, u64::from(month) + 9) };
     let leap_days = year / 4 - year / 100 + year / 400;
     // Months from March on have 31, 30, 31, 30, 31 days, twice and a half.
     let before_month = (153 * month + 2) / 5;

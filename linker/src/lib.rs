@@ -35,7 +35,8 @@ pub fn image() {
         "-Wl,--build-id=none",
         "-Wl,--no-eh-frame-hdr",
     ];
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo tells a build script where its package is"));
+    let root =
+        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo tells a build script where its package is"));
     // cargo refuses arguments for a kind of target that the package does not have.
     let has_binaries = root.join("src/main.rs").exists() || root.join("src/bin").exists();
     let has_tests = root.join("tests").exists();

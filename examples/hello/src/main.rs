@@ -12,7 +12,12 @@ fn main() {
 
     let machine = machine::get();
     let memory = mem::stats();
-    println!("{} cores, {} MiB of memory, {} MiB free", cpu::count(), memory.total_bytes >> 20, memory.free_bytes >> 20);
+    println!(
+        "{} cores, {} MiB of memory, {} MiB free",
+        cpu::count(),
+        memory.total_bytes >> 20,
+        memory.free_bytes >> 20
+    );
     println!("booted by {} ({})", machine.protocol.name(), machine.loader);
     println!("{since_reset:?} from the machine's start to main");
 }

@@ -11,13 +11,14 @@ use crate::console::{self, framebuffer::Screen};
 /// Says whether it did; the log says why not.
 pub(crate) fn init(framebuffer: &Framebuffer) -> bool {
     // SAFETY: the framebuffer overlaps no memory, and nobody else draws on it.
-    let base = match unsafe { paging::reach(framebuffer.phys, framebuffer.len_bytes() as usize, Caching::WriteCombining) } {
-        Ok(base) => base,
-        Err(error) => {
-            log::warn!("no console on the screen: {error}");
-            return false;
-        }
-    };
+    let base =
+        match unsafe { paging::reach(framebuffer.phys, framebuffer.len_bytes() as usize, Caching::WriteCombining) } {
+            Ok(base) => base,
+            Err(error) => {
+                log::warn!("no console on the screen: {error}");
+                return false;
+            }
+        };
     // SAFETY: mapped for ever, as above.
     let Some(screen) = (unsafe { Screen::new(framebuffer, base) }) else {
         log::warn!("no console on the screen: its format is not supported: {framebuffer:?}");

@@ -6,9 +6,9 @@
 //! | guard | interrupt | guard | exception | guard | NMI | ... | guard | core's own stack | guard | block, per-core data |
 //! ```
 
+use crate::arch::PAGE_SIZE;
 use crate::arch::core_block::{CoreBlock, TrapStack};
 use crate::arch::paging::{self, Caching, FrameSource, MapError, Rights};
-use crate::arch::PAGE_SIZE;
 use crate::mem::stack::CORE_SPAN;
 
 /// The stack on which an application processor starts, idles and runs tasks.

@@ -40,7 +40,6 @@ impl Termination for u8 {
     }
 }
 
-
 impl Termination for ExitCode {
     fn report(self) -> ExitCode {
         self

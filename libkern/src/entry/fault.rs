@@ -30,7 +30,12 @@ impl fmt::Display for Report<'_> {
         if let Some(stack) = overflown_stack(frame, address) {
             let (lo, hi) = stack;
             let len = (hi - lo) / 1024;
-            return write!(f, "stack overflow of {}, whose stack is {len} KiB, at {:#x}", cpu::current_work(), frame.rip);
+            return write!(
+                f,
+                "stack overflow of {}, whose stack is {len} KiB, at {:#x}",
+                cpu::current_work(),
+                frame.rip
+            );
         }
         let name = exception_name(frame.vector).unwrap_or("unknown exception");
         if frame.vector != PAGE_FAULT {

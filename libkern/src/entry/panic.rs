@@ -12,8 +12,8 @@ use crate::arch::traps::TrapFrame;
 use crate::arch::{self, apic, backtrace, clock, core_block, irq, qemu};
 use mcp_abi::exit;
 
-use crate::sync::per_core;
 use crate::console::{self, Seized};
+use crate::sync::per_core;
 use crate::{cpu, mem};
 
 const NOBODY: usize = usize::MAX;
@@ -45,7 +45,10 @@ pub(super) enum Origin<'a> {
 pub fn panic(info: &PanicInfo<'_>) -> ! {
     let frame = backtrace::frame_pointer();
     match info.location() {
-        Some(at) => die(format_args!("{}, at {}:{}:{}", info.message(), at.file(), at.line(), at.column()), Origin::Here { frame }),
+        Some(at) => die(
+            format_args!("{}, at {}:{}:{}", info.message(), at.file(), at.line(), at.column()),
+            Origin::Here { frame },
+        ),
         None => die(format_args!("{}", info.message()), Origin::Here { frame }),
     }
 }
@@ -105,7 +108,10 @@ fn stop_others(core: usize) {
 /// A non-maskable interrupt: if somebody is panicking, this core's end; otherwise the hardware's complaint.
 pub(super) fn non_maskable(frame: &TrapFrame) {
     if PANICKING.load(Ordering::Acquire) == NOBODY {
-        die(format_args!("non-maskable interrupt: the hardware reports an error, at {:#x}", frame.rip), Origin::Trap(frame));
+        die(
+            format_args!("non-maskable interrupt: the hardware reports an error, at {:#x}", frame.rip),
+            Origin::Trap(frame),
+        );
     }
     STOPPED_AT.on(arch::core_id()).store(frame.rip as usize, Ordering::Release);
     irq::halt_forever();

@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use super::{address_space, cores, early_frames, exit::ExitCode, idle};
 use crate::arch::boot::{Handover, boot_only};
 use crate::arch::core_block::CoreBlock;
-use crate::arch::{self, PAGE_SIZE, apic, clock, core_block, features, firmware, interrupts, ioapic, irq, paging, qemu, smp, traps};
+use crate::arch::{
+    self, PAGE_SIZE, apic, clock, core_block, features, firmware, interrupts, ioapic, irq, paging, qemu, smp, traps,
+};
 use crate::bootinfo::{BootInfo, Kind};
 use crate::cpu::{self, Work};
 use crate::mem::frames::{self, FrameUse};
@@ -183,12 +185,16 @@ fn reclaim(info: &BootInfo<'_>) {
         // SAFETY: nothing refers to it any more; only this core ever used it.
         if let Some(phys) = unsafe { paging::unmap_local(page) } {
             // SAFETY: as above; the direct map shows it writable.
-            unsafe { frames::reclaim(phys..phys + PAGE_SIZE as u64); }
+            unsafe {
+                frames::reclaim(phys..phys + PAGE_SIZE as u64);
+            }
         }
     }
     for region in info.memory.regions().iter().filter(|region| region.kind == Kind::BootData) {
         // SAFETY: what the kernel keeps of it has been copied.
-        unsafe { frames::reclaim(region.start..region.end); }
+        unsafe {
+            frames::reclaim(region.start..region.end);
+        }
     }
 }
 

@@ -46,7 +46,12 @@ pub struct Handover {
 extern "C" fn start(protocol: u64, information: u64, entry_tsc: u64, image: u64) -> ! {
     let protocol = if protocol == 1 { Protocol::Pvh } else { Protocol::Multiboot2 };
     // SAFETY: interrupts are off, and this is the stack that the core runs on.
-    unsafe { super::core_block::set_current_stack((&raw const __boot_stack_bottom).addr(), (&raw const __boot_stack_top).addr()) };
+    unsafe {
+        super::core_block::set_current_stack(
+            (&raw const __boot_stack_bottom).addr(),
+            (&raw const __boot_stack_top).addr(),
+        )
+    };
     // SAFETY: defined by `entry` with this signature.
     unsafe { __roost_start(Handover { protocol, information, entry_tsc, image }) }
 }
@@ -72,14 +77,18 @@ impl Handover {
             let end = address.checked_add(len as u64)?;
             // SAFETY: mapped, and the caller vouches for what is there; the image itself is never asked for.
             (end <= MAPPED).then(|| unsafe {
-                core::slice::from_raw_parts(core::ptr::with_exposed_provenance(paging::direct_map_base() + address as usize), len)
+                core::slice::from_raw_parts(
+                    core::ptr::with_exposed_provenance(paging::direct_map_base() + address as usize),
+                    len,
+                )
             })
         };
         let image = self.image_range();
         match self.protocol {
             Protocol::Pvh => bootinfo::pvh::parse(read, self.information, &image),
             Protocol::Multiboot2 => {
-                let unreadable = bootinfo::Error::Unreadable { what: "multiboot2 information", address: self.information };
+                let unreadable =
+                    bootinfo::Error::Unreadable { what: "multiboot2 information", address: self.information };
                 let head = read(self.information, 8).and_then(|head| head.try_into().ok()).ok_or(unreadable)?;
                 let bytes = read(self.information, bootinfo::multiboot2::len_bytes(head)).ok_or(unreadable)?;
                 bootinfo::multiboot2::parse(bytes, self.information, &image)

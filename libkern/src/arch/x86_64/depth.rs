@@ -44,6 +44,8 @@ pub fn get<const LANE: usize>() -> u8 {
     const { assert!(LANE < LANES) };
     let count: u8;
     // SAFETY: a read of this core's counter.
-    unsafe { asm!("mov {}, byte ptr gs:[{}]", out(reg_byte) count, const DEPTH + LANE, options(nostack, preserves_flags)) };
+    unsafe {
+        asm!("mov {}, byte ptr gs:[{}]", out(reg_byte) count, const DEPTH + LANE, options(nostack, preserves_flags))
+    };
     count
 }

@@ -13,7 +13,6 @@
 //!
 //! Nothing here knows what an interrupt is *for*: every trap goes to `__roost_trap`, which the `entry` layer defines.
 
-pub mod firmware;
 pub mod apic;
 pub mod backtrace;
 pub mod boot;
@@ -21,6 +20,7 @@ pub mod clock;
 pub mod core_block;
 pub mod depth;
 pub mod features;
+pub mod firmware;
 pub mod interrupts;
 pub mod ioapic;
 pub mod irq;

@@ -21,7 +21,9 @@ pub fn off() {
             write(&register, u64::from(type_a) << 2 | 1 << 5, 1);
         }
     } else {
-        for (register, sleep_type) in [(fadt.pm1a_control_block().ok(), type_a), (fadt.pm1b_control_block().ok().flatten(), type_b)] {
+        for (register, sleep_type) in
+            [(fadt.pm1a_control_block().ok(), type_a), (fadt.pm1b_control_block().ok().flatten(), type_b)]
+        {
             if let Some(register) = register {
                 write(&register, u64::from(u16::from(sleep_type) << 10 | SLEEP_ENABLE), 2);
             }

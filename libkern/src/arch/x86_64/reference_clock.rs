@@ -2,8 +2,8 @@
 //!
 //! The best one that the machine has: HPET, ACPI's power-management timer, else the 8254.
 
-use acpi::fadt::Fadt;
 use acpi::address::AddressSpace;
+use acpi::fadt::Fadt;
 use conquer_once::spin::OnceCell;
 use x86_64::instructions::port::Port;
 

@@ -17,7 +17,9 @@ pub fn get<const SLOT: usize>() -> usize {
     const { assert!(SLOT < SLOTS) };
     let word;
     // SAFETY: a read of this core's block.
-    unsafe { asm!("mov {}, gs:[{}]", out(reg) word, const offsets::SLOTS + SLOT * 8, options(nostack, preserves_flags, readonly)) };
+    unsafe {
+        asm!("mov {}, gs:[{}]", out(reg) word, const offsets::SLOTS + SLOT * 8, options(nostack, preserves_flags, readonly))
+    };
     word
 }
 
@@ -26,5 +28,7 @@ pub fn get<const SLOT: usize>() -> usize {
 pub fn set<const SLOT: usize>(word: usize) {
     const { assert!(SLOT < SLOTS) };
     // SAFETY: the word is this core's, and means what its user says.
-    unsafe { asm!("mov gs:[{}], {}", const offsets::SLOTS + SLOT * 8, in(reg) word, options(nostack, preserves_flags)) };
+    unsafe {
+        asm!("mov gs:[{}], {}", const offsets::SLOTS + SLOT * 8, in(reg) word, options(nostack, preserves_flags))
+    };
 }

@@ -166,7 +166,10 @@ extern "Rust" fn roost_wait_for_cores(cores: usize, timeout_ns: u64) -> bool {
     true
 }
 
-/// Copies the start-up code to its page and tells it where it is.
+/// Copies the start-up code to its page and tells it where it is, and on which tables to start.
+///
+/// # Safety
+/// The page belongs to the caller and is in the direct map.
 unsafe fn fill_page(page: u64, tables: u64) {
     let start = addr_of!(__ap_page_start).addr();
     let at = ptr::with_exposed_provenance_mut::<u8>(paging::direct_map_base() + page as usize);

@@ -14,6 +14,8 @@
 //!
 //! Mappings of the kernel are added for good, but for those of boot: nothing here ever needs another core to flush.
 
+mod table;
+
 use core::ops::Range;
 use core::ptr;
 
@@ -21,22 +23,21 @@ use spin::Mutex;
 use x86_64::instructions::tlb;
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::registers::model_specific::Msr;
-use x86_64::structures::paging::page_table::{PageTable, PageTableEntry};
 use x86_64::structures::paging::{PageTableFlags, PhysFrame};
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::{features, irq};
+pub use table::{FrameSource, Leaf, MapError};
+use table::{PAGE, fill, index, new_table, next_table, table_at};
 
 /// Where physical address 0 is in the direct map.
-const DIRECT_MAP: usize = 0xffff_8000_0000_0000;
+const DIRECT_MAP: usize = table::DIRECT_MAP;
 
 /// Where the region of kernel stacks begins.
 pub const STACKS: usize = 0xffff_c000_0000_0000;
 
 /// Where the image is linked.
 pub const IMAGE: usize = 0xffff_ffff_8020_0000;
-
-const PAGE: u64 = 4096;
 
 /// Where physical address 0 is in the direct map.
 #[inline(always)]
@@ -82,30 +83,6 @@ impl Caching {
         }
     }
 }
-
-/// Why a mapping could not be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MapError {
-    /// No frame was left for a page table.
-    OutOfFrames,
-    /// Something is mapped there already.
-    Occupied {
-        /// Where.
-        virt: usize,
-    },
-}
-
-impl core::fmt::Display for MapError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            MapError::OutOfFrames => f.write_str("no memory is left for page tables"),
-            MapError::Occupied { virt } => write!(f, "{virt:#x} is mapped already"),
-        }
-    }
-}
-
-/// Gives a frame for a page table: its physical address, or none if memory is exhausted. The contents do not matter.
-pub type FrameSource = fn() -> Option<u64>;
 
 /// The kernel's page tables.
 ///
@@ -155,7 +132,7 @@ pub unsafe fn map(virt: usize, phys: u64, len: u64, rights: Rights, caching: Cac
     flags.set(PageTableFlags::NO_EXECUTE, rights != Rights::ReadExecute && features::get().nx);
     with_space(|space| {
         let source = space.source;
-        let root = table(space.root);
+        let root = table_at(space.root);
         // SAFETY: the caller's, and the space's invariant.
         unsafe { fill(root, 4, virt, phys, len, flags, source) }
     })
@@ -168,7 +145,7 @@ pub unsafe fn map(virt: usize, phys: u64, len: u64, rights: Rights, caching: Cac
 /// Nobody uses the page any more, and it is one of 4 KiB.
 pub unsafe fn unmap_local(virt: usize) -> Option<u64> {
     with_space(|space| {
-        let mut table = table(space.root);
+        let mut table = table_at(space.root);
         for level in (2..=4).rev() {
             table = next_table(&table[index(virt, level)])?;
         }
@@ -204,77 +181,17 @@ pub unsafe fn reach(phys: u64, len: usize, caching: Caching) -> Result<*mut u8, 
 
 /// What is mapped at `virt` in the kernel's tables.
 pub fn translate(virt: usize) -> Option<Leaf> {
-    with_space(|space| space.leaf(virt))
+    with_space(|space| table::leaf(space.root, virt))
 }
 
 /// As [`translate`], but gives up where somebody is at the tables: for a panic, which waits for nobody.
 pub fn try_translate(virt: usize) -> Option<Leaf> {
-    SPACE.try_lock()?.as_ref()?.leaf(virt)
-}
-
-impl KernelSpace {
-    fn leaf(&self, virt: usize) -> Option<Leaf> {
-        let mut table = table(self.root);
-        for level in (1..=4).rev() {
-            let entry = &table[index(virt, level)];
-            if is_leaf(entry, level) {
-                return Some(Leaf::new(virt & !(span(level) - 1), level, entry));
-            }
-            table = next_table(entry)?;
-        }
-        None
-    }
-}
-
-/// One mapped page, of whatever size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Leaf {
-    /// Where it is.
-    pub virt: usize,
-    /// What it shows.
-    pub phys: u64,
-    /// Its size in bytes.
-    pub len: usize,
-    /// Whether it can be written.
-    pub writable: bool,
-    /// Whether it can be executed.
-    pub executable: bool,
-    /// Whether ring 3 can use it.
-    pub user: bool,
-}
-
-impl Leaf {
-    fn new(virt: usize, level: u32, entry: &PageTableEntry) -> Self {
-        let flags = entry.flags();
-        Leaf {
-            virt,
-            // The PAT bit of large entries is not part of the address.
-            phys: entry.addr().as_u64() & !(span(level) as u64 - 1),
-            len: span(level),
-            writable: flags.contains(PageTableFlags::WRITABLE),
-            executable: !flags.contains(PageTableFlags::NO_EXECUTE),
-            user: flags.contains(PageTableFlags::USER_ACCESSIBLE),
-        }
-    }
+    table::leaf(SPACE.try_lock()?.as_ref()?.root, virt)
 }
 
 /// Calls `visit` with every mapped page of the kernel's tables, in ascending order. Interrupts are off meanwhile.
 pub fn for_each_leaf(mut visit: impl FnMut(Leaf)) {
-    with_space(|space| visit_table(table(space.root), 4, 0, &mut visit));
-}
-
-fn visit_table(table: &PageTable, level: u32, base: usize, visit: &mut dyn FnMut(Leaf)) {
-    for (at, entry) in table.iter().enumerate() {
-        let mut virt = base + at * span(level);
-        if level == 4 && at >= 256 {
-            virt |= 0xffff << 48;
-        }
-        if is_leaf(entry, level) {
-            visit(Leaf::new(virt, level, entry));
-        } else if let Some(next) = next_table(entry) {
-            visit_table(next, level - 1, virt, visit);
-        }
-    }
+    with_space(|space| table::visit(table_at(space.root), 4, 0, &mut visit));
 }
 
 /// Loads the kernel's tables on this core.
@@ -307,7 +224,7 @@ pub fn root() -> u64 {
 pub unsafe fn create_startup(phys: u64) -> Result<u64, MapError> {
     with_space(|space| {
         let root = new_table(space.source)?;
-        let (from, to) = (table(space.root), table(root));
+        let (from, to) = (table_at(space.root), table_at(root));
         for (entry, kernel) in to.iter_mut().zip(from.iter()).skip(256) {
             entry.set_addr(kernel.addr(), kernel.flags());
         }
@@ -337,92 +254,6 @@ fn with_space<R>(change: impl FnOnce(&mut KernelSpace) -> R) -> R {
     result
 }
 
-/// Bytes that one entry of a table of `level` stands for.
-const fn span(level: u32) -> usize {
-    1 << (12 + 9 * (level - 1))
-}
-
-const fn index(virt: usize, level: u32) -> usize {
-    virt >> (12 + 9 * (level - 1)) & 511
-}
-
-fn is_leaf(entry: &PageTableEntry, level: u32) -> bool {
-    let flags = entry.flags();
-    flags.contains(PageTableFlags::PRESENT) && (level == 1 || flags.contains(PageTableFlags::HUGE_PAGE))
-}
-
-/// The table at `phys`.
-fn table(phys: u64) -> &'static mut PageTable {
-    // SAFETY: by the space's invariant a table in the direct map; the space's lock is held, so the reference is alone
-    // as long as it is used for one walk downwards.
-    unsafe { &mut *ptr::with_exposed_provenance_mut(DIRECT_MAP + phys as usize) }
-}
-
-fn next_table(entry: &PageTableEntry) -> Option<&'static mut PageTable> {
-    let flags = entry.flags();
-    let is_table = flags.contains(PageTableFlags::PRESENT) && !flags.contains(PageTableFlags::HUGE_PAGE);
-    is_table.then(|| table(entry.addr().as_u64()))
-}
-
-fn new_table(source: FrameSource) -> Result<u64, MapError> {
-    let phys = source().ok_or(MapError::OutOfFrames)?;
-    // SAFETY: a free frame in the direct map.
-    unsafe { ptr::with_exposed_provenance_mut::<u8>(DIRECT_MAP + phys as usize).write_bytes(0, PAGE as usize) };
-    Ok(phys)
-}
-
-/// Fills the entries of one table and, below it, of others.
-///
-/// Goes table by table and not page by page: a direct map of many GiB is a loop over entries.
-///
-/// # Safety
-/// As for [`map`]; `table` is of `level`, and the range lies within what it spans.
-unsafe fn fill(
-    table: &mut PageTable,
-    level: u32,
-    mut virt: usize,
-    mut phys: u64,
-    mut len: u64,
-    flags: PageTableFlags,
-    source: FrameSource,
-) -> Result<(), MapError> {
-    let span = span(level) as u64;
-    let may_be_leaf = level == 1 || level == 2 || (level == 3 && features::get().pages_1g);
-    while len > 0 {
-        let to_end = span - (virt as u64 & (span - 1));
-        let step = to_end.min(len);
-        if may_be_leaf && step == span && phys & (span - 1) == 0 {
-            // As many leaves as this table has room for: this loop is what mapping all of RAM costs.
-            let leaf = if level == 1 { flags } else { flags | PageTableFlags::HUGE_PAGE };
-            let first = index(virt, level);
-            let count = ((len / span) as usize).min(512 - first);
-            for entry in table.iter_mut().skip(first).take(count) {
-                if !entry.is_unused() {
-                    return Err(MapError::Occupied { virt });
-                }
-                entry.set_addr(PhysAddr::new(phys), leaf);
-                virt = virt.wrapping_add(span as usize);
-                phys += span;
-                len -= span;
-            }
-        } else {
-            let entry = &mut table[index(virt, level)];
-            if entry.is_unused() {
-                let next = new_table(source)?;
-                // Rights are decided by the leaves alone.
-                entry.set_addr(PhysAddr::new(next), PageTableFlags::PRESENT | PageTableFlags::WRITABLE);
-            }
-            let next = next_table(entry).ok_or(MapError::Occupied { virt })?;
-            // SAFETY: the caller's; the step ends where the next table's span does.
-            unsafe { fill(next, level - 1, virt, phys, step, flags, source)? };
-            virt = virt.wrapping_add(step as usize);
-            phys += step;
-            len -= step;
-        }
-    }
-    Ok(())
-}
-
 /// Physical ranges of the image's segments and the rights they are mapped with.
 pub fn image_segments(image_phys: u64) -> [(Range<u64>, Rights); 3] {
     unsafe extern "C" {
@@ -434,9 +265,5 @@ pub fn image_segments(image_phys: u64) -> [(Range<u64>, Rights); 3] {
     let text = at(&raw const __text_start);
     let data = at(&raw const __text_end);
     let end = at(&raw const __image_end).next_multiple_of(PAGE);
-    [
-        (image_phys..text, Rights::Read),
-        (text..data, Rights::ReadExecute),
-        (data..end, Rights::ReadWrite),
-    ]
+    [(image_phys..text, Rights::Read), (text..data, Rights::ReadExecute), (data..end, Rights::ReadWrite)]
 }
