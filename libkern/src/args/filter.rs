@@ -8,8 +8,8 @@ pub const MAX_TARGETS: usize = 8;
 
 /// A level for everything, and levels for some targets.
 ///
-/// Written as levels and `target=level` separated by commas: `warn,libkern::mem=debug`. A target is
-/// a module's path and stands for the modules below it too; the longest that fits decides.
+/// Written as levels and `target=level` separated by commas: `warn,libkern::mem=debug`. A target is a module's path and
+/// stands for the modules below it too; the longest that fits decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter<'a> {
     default: LevelFilter,
@@ -19,14 +19,10 @@ pub struct LogFilter<'a> {
 impl LogFilter<'_> {
     /// Warnings and errors.
     pub const fn new() -> Self {
-        Self {
-            default: LevelFilter::Warn,
-            targets: Vec::new(),
-        }
+        Self { default: LevelFilter::Warn, targets: Vec::new() }
     }
 
-    /// Whether a record of this level from this target is wanted. Without targets of their own this
-    /// is one comparison.
+    /// Whether a record of this level from this target is wanted. Without targets of their own this is one comparison.
     pub fn enabled(&self, level: Level, target: &str) -> bool {
         level <= self.level_of(target)
     }
@@ -38,13 +34,8 @@ impl LogFilter<'_> {
     }
 
     fn level_of(&self, target: &str) -> LevelFilter {
-        let fitting = self
-            .targets
-            .iter()
-            .filter(|(prefix, _)| is_within(target, prefix));
-        fitting
-            .max_by_key(|(prefix, _)| prefix.len())
-            .map_or(self.default, |(_, level)| *level)
+        let fitting = self.targets.iter().filter(|(prefix, _)| is_within(target, prefix));
+        fitting.max_by_key(|(prefix, _)| prefix.len()).map_or(self.default, |(_, level)| *level)
     }
 }
 
@@ -53,8 +44,8 @@ impl<'a> LogFilter<'a> {
     ///
     /// # Errors
     ///
-    /// The first piece of the text that is neither a level nor `target=level`, or for which there
-    /// is no room; all others count.
+    /// The first piece of the text that is neither a level nor `target=level`, or for which there is no room; all
+    /// others count.
     pub fn add(&mut self, text: &'a str) -> Result<(), &'a str> {
         let mut wrong = None;
         for piece in text.split(',').filter(|piece| !piece.is_empty()) {
@@ -146,10 +137,7 @@ mod tests {
     #[test]
     fn one_target_too_many_is_named() {
         let mut filter = LogFilter::new();
-        assert_eq!(
-            filter.add("a=off,b=off,c=off,d=off,e=off,f=off,g=off,h=off,i=off"),
-            Err("i=off")
-        );
+        assert_eq!(filter.add("a=off,b=off,c=off,d=off,e=off,f=off,g=off,h=off,i=off"), Err("i=off"));
         assert_eq!(filter.add("h=info"), Ok(()));
     }
 }

@@ -49,16 +49,9 @@ impl<'a> Options<'a> {
             Some((name, value)) => (name, Some(value)),
             None => (word, None),
         };
-        let wrong = |wanted| Problem::Value {
-            name,
-            value,
-            wanted,
-        };
+        let wrong = |wanted| Problem::Value { name, value, wanted };
         match (name, value) {
-            ("log", Some(text)) => self
-                .log
-                .add(text)
-                .map_err(|piece| Problem::LogFilter { piece })?,
+            ("log", Some(text)) => self.log.add(text).map_err(|piece| Problem::LogFilter { piece })?,
             ("log", None) => return Err(wrong("a level, or target=level")),
             ("console", Some("serial")) => self.console = ConsoleChoice::Serial,
             ("console", Some("framebuffer")) => self.console = ConsoleChoice::Framebuffer,
@@ -110,11 +103,7 @@ impl fmt::Display for Problem<'_> {
         match self {
             Self::TooLong => f.write_str("the command line is too long and was cut"),
             Self::Unknown { name } => write!(f, "unknown option roost.{name}"),
-            Self::Value {
-                name,
-                value,
-                wanted,
-            } => {
+            Self::Value { name, value, wanted } => {
                 write!(f, "roost.{name} takes {wanted}")?;
                 match value {
                     Some(value) => write!(f, ", not \"{value}\""),
@@ -122,10 +111,7 @@ impl fmt::Display for Problem<'_> {
                 }
             }
             Self::LogFilter { piece } => {
-                write!(
-                    f,
-                    "roost.log: \"{piece}\" is no level, or one target too many"
-                )
+                write!(f, "roost.log: \"{piece}\" is no level, or one target too many")
             }
         }
     }
@@ -145,12 +131,7 @@ mod tests {
              roost.test.list roost.test.long y",
         );
         let options = line.options();
-        let test = TestOptions {
-            filter: Some("heap"),
-            skip: 12,
-            list: true,
-            long: true,
-        };
+        let test = TestOptions { filter: Some("heap"), skip: 12, list: true, long: true };
         assert_eq!(options.test, test);
         assert_eq!(options.console, ConsoleChoice::Serial);
         assert_eq!(options.log.max_level(), log::LevelFilter::Debug);

@@ -4,8 +4,7 @@ use heapless::String;
 
 use super::options::{Options, Problem};
 
-/// Bytes kept of a command line, one more than may be in it. What goes beyond is cut off, with a
-/// [`Problem`].
+/// Bytes kept of a command line, one more than may be in it. What goes beyond is cut off, with a [`Problem`].
 pub const MAX_LEN: usize = 2048;
 
 /// The prefix of the kernel's own words.
@@ -36,10 +35,7 @@ enum Word<'a> {
 
 impl CommandLine {
     pub(super) const fn empty() -> Self {
-        Self {
-            text: String::new(),
-            is_cut: false,
-        }
+        Self { text: String::new(), is_cut: false }
     }
 
     /// Splits `line`.
@@ -70,10 +66,7 @@ impl CommandLine {
         if in_word {
             push('\0');
         }
-        Self {
-            text,
-            is_cut: kept.len() < line.len(),
-        }
+        Self { text, is_cut: kept.len() < line.len() }
     }
 
     fn words(&self) -> impl Iterator<Item = Word<'_>> + Clone {
@@ -108,8 +101,7 @@ impl CommandLine {
         })
     }
 
-    /// The kernel's options; of an option given twice, the last one. What is misspelt is as if it
-    /// were not there.
+    /// The kernel's options; of an option given twice, the last one. What is misspelt is as if it were not there.
     pub fn options(&self) -> Options<'_> {
         let mut options = Options::default();
         for word in self.option_words() {
@@ -123,10 +115,7 @@ impl CommandLine {
     pub fn problems(&self) -> impl Iterator<Item = Problem<'_>> {
         let mut options = Options::default();
         let cut = self.is_cut.then_some(Problem::TooLong);
-        cut.into_iter().chain(
-            self.option_words()
-                .filter_map(move |word| options.set(word).err()),
-        )
+        cut.into_iter().chain(self.option_words().filter_map(move |word| options.set(word).err()))
     }
 }
 
@@ -139,10 +128,7 @@ mod tests {
     fn split(line: &str) -> (Vec<String>, Vec<String>) {
         let line = CommandLine::new(line);
         let owned = |word: &str| word.to_owned();
-        (
-            line.option_words().map(owned).collect(),
-            line.args().map(owned).collect(),
-        )
+        (line.option_words().map(owned).collect(), line.args().map(owned).collect())
     }
 
     type String = std::string::String;

@@ -38,10 +38,9 @@ impl fmt::Display for Error {
                 write!(f, "the {what} at {address:#x} cannot be read")
             }
             Self::Misaligned => f.write_str("the boot information is not aligned to 8 bytes"),
-            Self::Truncated { claimed, available } => write!(
-                f,
-                "the boot information claims {claimed} bytes and there are {available}"
-            ),
+            Self::Truncated { claimed, available } => {
+                write!(f, "the boot information claims {claimed} bytes and there are {available}")
+            }
             Self::Magic(magic) => {
                 write!(f, "the PVH start info begins with {magic:#x}")
             }

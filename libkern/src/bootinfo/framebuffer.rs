@@ -13,8 +13,7 @@ pub struct Channel {
 
 impl Channel {
     fn fits(self, bpp: u8) -> bool {
-        (1..=16).contains(&self.size)
-            && u32::from(self.position) + u32::from(self.size) <= bpp.into()
+        (1..=16).contains(&self.size) && u32::from(self.position) + u32::from(self.size) <= bpp.into()
     }
 }
 
@@ -40,8 +39,8 @@ pub enum PixelFormat {
 ///
 /// # Invariants
 ///
-/// `width` and `height` are not 0, a row fits `pitch`, channels fit a pixel, the whole does not
-/// wrap, and it overlaps no memory.
+/// `width` and `height` are not 0, a row fits `pitch`, channels fit a pixel, the whole does not wrap, and it overlaps
+/// no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Framebuffer {
     /// Physical address of the first pixel.
@@ -64,13 +63,11 @@ impl Framebuffer {
         self.pitch as u64 * self.height as u64
     }
 
-    /// Whether the geometry makes sense and drawing would hit no memory: the invariants of the
-    /// type.
+    /// Whether the geometry makes sense and drawing would hit no memory: the invariants of the type.
     pub(super) fn is_plausible(&self, memory: &MemoryMap) -> bool {
         let bpp_fits = match self.format {
             PixelFormat::Rgb { red, green, blue } => {
-                matches!(self.bpp, 15 | 16 | 24 | 32)
-                    && [red, green, blue].iter().all(|c| c.fits(self.bpp))
+                matches!(self.bpp, 15 | 16 | 24 | 32) && [red, green, blue].iter().all(|c| c.fits(self.bpp))
             }
             PixelFormat::Indexed => self.bpp == 8,
             PixelFormat::EgaText => self.bpp == 16,
@@ -98,11 +95,7 @@ mod tests {
             width: 1024,
             height: 768,
             bpp: 32,
-            format: PixelFormat::Rgb {
-                red: channel(16),
-                green: channel(8),
-                blue: channel(0),
-            },
+            format: PixelFormat::Rgb { red: channel(16), green: channel(8), blue: channel(0) },
         }
     }
 
@@ -116,78 +109,31 @@ mod tests {
     #[test]
     fn a_screen_outside_memory_is_taken() {
         assert!(good().is_plausible(&memory()));
-        let text = Framebuffer {
-            phys: 0xb8000,
-            pitch: 160,
-            width: 80,
-            height: 25,
-            bpp: 16,
-            format: PixelFormat::EgaText,
-        };
+        let text =
+            Framebuffer { phys: 0xb8000, pitch: 160, width: 80, height: 25, bpp: 16, format: PixelFormat::EgaText };
         assert!(text.is_plausible(&memory()));
     }
 
     #[test]
     fn nonsense_is_refused() {
         let channel = |position, size| Channel { position, size };
-        let rgb = |red| PixelFormat::Rgb {
-            red,
-            green: channel(8, 8),
-            blue: channel(0, 8),
-        };
+        let rgb = |red| PixelFormat::Rgb { red, green: channel(8, 8), blue: channel(0, 8) };
         let wrong = [
             Framebuffer { width: 0, ..good() },
-            Framebuffer {
-                height: 0,
-                ..good()
-            },
-            Framebuffer {
-                width: 1025,
-                ..good()
-            },
-            Framebuffer {
-                width: u32::MAX,
-                ..good()
-            },
-            Framebuffer {
-                pitch: u32::MAX,
-                height: u32::MAX,
-                ..good()
-            },
+            Framebuffer { height: 0, ..good() },
+            Framebuffer { width: 1025, ..good() },
+            Framebuffer { width: u32::MAX, ..good() },
+            Framebuffer { pitch: u32::MAX, height: u32::MAX, ..good() },
             Framebuffer { bpp: 0, ..good() },
             Framebuffer { bpp: 17, ..good() },
-            Framebuffer {
-                phys: 0x700_0000,
-                ..good()
-            },
-            Framebuffer {
-                phys: 0x7ff_ffff,
-                ..good()
-            },
-            Framebuffer {
-                phys: u64::MAX - 4096,
-                ..good()
-            },
-            Framebuffer {
-                format: PixelFormat::EgaText,
-                ..good()
-            },
-            Framebuffer {
-                format: PixelFormat::Indexed,
-                ..good()
-            },
-            Framebuffer {
-                format: rgb(channel(25, 8)),
-                ..good()
-            },
-            Framebuffer {
-                format: rgb(channel(255, 255)),
-                ..good()
-            },
-            Framebuffer {
-                format: rgb(channel(16, 0)),
-                ..good()
-            },
+            Framebuffer { phys: 0x700_0000, ..good() },
+            Framebuffer { phys: 0x7ff_ffff, ..good() },
+            Framebuffer { phys: u64::MAX - 4096, ..good() },
+            Framebuffer { format: PixelFormat::EgaText, ..good() },
+            Framebuffer { format: PixelFormat::Indexed, ..good() },
+            Framebuffer { format: rgb(channel(25, 8)), ..good() },
+            Framebuffer { format: rgb(channel(255, 255)), ..good() },
+            Framebuffer { format: rgb(channel(16, 0)), ..good() },
         ];
         for framebuffer in wrong {
             assert!(!framebuffer.is_plausible(&memory()), "{framebuffer:?}");

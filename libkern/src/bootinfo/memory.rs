@@ -15,8 +15,8 @@ const LIMIT: u64 = 1 << 52;
 
 /// What a region of physical memory is.
 ///
-/// The order is that of precedence: where two reports overlap, the greater kind wins. First come
-/// the kinds that loaders report, then what this kernel knows to be there.
+/// The order is that of precedence: where two reports overlap, the greater kind wins. First come the kinds that loaders
+/// report, then what this kernel knows to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Free memory.
@@ -38,8 +38,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind that types 1 to 5 of the PC's memory map stand for; both protocols use its numbers.
-    /// Whatever a number unknown to us means, it is not free memory.
+    /// The kind that types 1 to 5 of the PC's memory map stand for; both protocols use its numbers. Whatever a number
+    /// unknown to us means, it is not free memory.
     pub(super) const fn from_e820(number: u32) -> Self {
         match number {
             1 => Self::Usable,
@@ -83,9 +83,9 @@ pub(super) struct Entry {
 ///
 /// - Regions are not empty, do not overlap, ascend, and start and end on pages.
 /// - Neighbours that touch differ in kind.
-/// - No byte that was ever reported or claimed as another kind lies in a usable region. That holds
-///   also when the table is full: a region without room for its entry still takes its bytes from
-///   those it overlaps, and from then on no usable region comes in.
+/// - No byte that was ever reported or claimed as another kind lies in a usable region. That holds also when the table
+///   is full: a region without room for its entry still takes its bytes from those it overlaps, and from then on no
+///   usable region comes in.
 #[derive(Clone, Debug)]
 pub struct MemoryMap {
     regions: Vec<Region, MAX_REGIONS>,
@@ -112,8 +112,8 @@ impl MemoryMap {
         self.usable().map(|region| region.len_bytes()).sum()
     }
 
-    /// Marks `start..end` as `kind` where no greater kind is. For what the kernel itself places
-    /// before an allocator runs. Usable ranges shrink to pages, all others grow to pages.
+    /// Marks `start..end` as `kind` where no greater kind is. For what the kernel itself places before an allocator
+    /// runs. Usable ranges shrink to pages, all others grow to pages.
     pub fn claim(&mut self, start: u64, end: u64, kind: Kind) {
         let (start, end) = (start.min(LIMIT), end.min(LIMIT));
         let (start, end) = match kind {
@@ -125,8 +125,7 @@ impl MemoryMap {
 
     /// Takes in a loader's map, in whatever order it is; notes what is odd in it.
     ///
-    /// Usable entries go first: should the table fill up, the others then still take away what is
-    /// theirs.
+    /// Usable entries go first: should the table fill up, the others then still take away what is theirs.
     pub(super) fn report<I>(&mut self, entries: I, notes: &mut Notes)
     where
         I: Iterator<Item = Entry> + Clone,
@@ -156,15 +155,13 @@ impl MemoryMap {
         self.regions.iter().any(|region| region.kind == kind && region.start <= start && end <= region.end)
     }
 
-    /// Whether no byte of `start..end` is memory, whoever it belongs to, and all of them can be
-    /// addressed.
+    /// Whether no byte of `start..end` is memory, whoever it belongs to, and all of them can be addressed.
     pub(super) fn is_outside_memory(&self, start: u64, end: u64) -> bool {
         let apart = |region: &Region| region.end <= start || end <= region.start;
         end <= LIMIT && self.regions.iter().all(|region| region.kind == Kind::Reserved || apart(region))
     }
 
-    /// Walks the regions that the pages `start..end` touch, from below, and settles one by one who
-    /// keeps what.
+    /// Walks the regions that the pages `start..end` touch, from below, and settles one by one who keeps what.
     fn insert(&mut self, mut start: u64, end: u64, kind: Kind) {
         if kind == Kind::Usable && self.full {
             return;
@@ -193,8 +190,7 @@ impl MemoryMap {
         }
     }
 
-    /// Puts a region that overlaps none at index `at`, or lets a neighbour of its kind that it
-    /// touches grow.
+    /// Puts a region that overlaps none at index `at`, or lets a neighbour of its kind that it touches grow.
     fn place(&mut self, at: usize, new: Region) {
         let joins_below = at > 0 && {
             let below = &self.regions[at - 1];
@@ -209,9 +205,8 @@ impl MemoryMap {
         }
     }
 
-    /// Gives `taken`, a part of the region at index `at`, to a greater kind. The region is cut
-    /// before `taken` is placed, so that the bytes are gone from it even when there is no room for
-    /// `taken`.
+    /// Gives `taken`, a part of the region at index `at`, to a greater kind. The region is cut before `taken` is
+    /// placed, so that the bytes are gone from it even when there is no room for `taken`.
     fn take(&mut self, at: usize, taken: Region) {
         let old = self.regions.remove(at);
         let below = Region { end: taken.start, ..old };

@@ -1,31 +1,27 @@
 //! What the loader left behind, in one shape for both boot protocols.
 //!
-//! [`multiboot2::parse`] and [`pvh::parse`] turn the bytes a loader left in memory into a
-//! [`BootInfo`]. They are functions of those bytes and of nothing else, so they are tested and
-//! fuzzed on the host. They run on the boot stack before there is a heap, a console or an interrupt
-//! table; therefore:
+//! [`multiboot2::parse`] and [`pvh::parse`] turn the bytes a loader left in memory into a [`BootInfo`]. They are
+//! functions of those bytes and of nothing else, so they are tested and fuzzed on the host. They run on the boot stack
+//! before there is a heap, a console or an interrupt table; therefore:
 //!
-//! - **Nothing is believed.** A length is compared with what is there, an address with the memory
-//!   map, a sum with its overflow. The parsers never panic.
-//! - **What can be survived is survived.** A module outside memory is left out, a command line with
-//!   stray bytes is cut, and a [`Note`] says so; the kernel logs the notes once it has a console.
-//!   Only what makes booting pointless is an [`Error`]: no readable information, no usable memory.
-//! - **Doubt costs memory, never safety.** Where two entries of the memory map disagree, the one
-//!   that forbids wins; a page that is usable in part is not usable; when the table is full, usable
-//!   memory is forgotten rather than a reservation.
-//! - **Nothing is copied that can stay.** Strings are borrowed from the loader's memory. The map
-//!   lists that memory as [`Kind::BootData`], so no allocator gives it away while a `BootInfo`
-//!   refers to it.
+//! - **Nothing is believed.** A length is compared with what is there, an address with the memory map, a sum with its
+//!   overflow. The parsers never panic.
+//! - **What can be survived is survived.** A module outside memory is left out, a command line with stray bytes is cut,
+//!   and a [`Note`] says so; the kernel logs the notes once it has a console. Only what makes booting pointless is an
+//!   [`Error`]: no readable information, no usable memory.
+//! - **Doubt costs memory, never safety.** Where two entries of the memory map disagree, the one that forbids wins; a
+//!   page that is usable in part is not usable; when the table is full, usable memory is forgotten rather than a
+//!   reservation.
+//! - **Nothing is copied that can stay.** Strings are borrowed from the loader's memory. The map lists that memory as
+//!   [`Kind::BootData`], so no allocator gives it away while a `BootInfo` refers to it.
 //!
-//! The parsers take the range of the running image and claim it in the map, with the modules; what
-//! the map then calls [`Kind::Usable`] is free.
+//! The parsers take the range of the running image and claim it in the map, with the modules; what the map then calls
+//! [`Kind::Usable`] is free.
 //!
-//! [`rsdp::find`] and [`s5::sleep_type`] are the two searches through foreign bytes that ACPI asks
-//! for.
+//! [`rsdp::find`] and [`s5::sleep_type`] are the two searches through foreign bytes that ACPI asks for.
 //!
-//! Rejected: filling in a `static`, which would make the parsers impure for the sake of 4 KiB of
-//! stack; and keeping the two protocols apart behind a trait, which spreads the distrust over
-//! everything that asks.
+//! Rejected: filling in a `static`, which would make the parsers impure for the sake of 4 KiB of stack; and keeping the
+//! two protocols apart behind a trait, which spreads the distrust over everything that asks.
 
 mod bytes;
 mod error;
@@ -94,8 +90,8 @@ pub struct BootInfo<'a> {
     pub command_line: &'a str,
     /// Modules. Each was in usable memory and overlaps neither the image nor another module.
     pub modules: Vec<Module<'a>, MAX_MODULES>,
-    /// Physical address of a root system description pointer whose signature and checksums are
-    /// right. It may be the loader's copy, which lies in [`Kind::BootData`].
+    /// Physical address of a root system description pointer whose signature and checksums are right. It may be the
+    /// loader's copy, which lies in [`Kind::BootData`].
     pub rsdp: Option<u64>,
     /// The screen, where the loader handed one over.
     pub framebuffer: Option<Framebuffer>,

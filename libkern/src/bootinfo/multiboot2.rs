@@ -1,24 +1,21 @@
 //! Multiboot2: a chain of tags, walked with the `multiboot2` crate.
 //!
-//! The crate checks the chain when it loads it; what is inside a tag it takes from there on trust,
-//! and panics where that is misplaced: a cast asserts the tag's size, the memory map its entry
-//! size, a framebuffer its palette. So a tag is cast only after its length was checked here, and
-//! the memory map, whose entries a later version of the protocol may make longer, is read by the
-//! entry size it states.
+//! The crate checks the chain when it loads it; what is inside a tag it takes from there on trust, and panics where
+//! that is misplaced: a cast asserts the tag's size, the memory map its entry size, a framebuffer its palette. So a tag
+//! is cast only after its length was checked here, and the memory map, whose entries a later version of the protocol
+//! may make longer, is read by the entry size it states.
 
 use core::ops::Range;
 
 use multiboot2::{
-    BootInformation, DynSizedStructure, FramebufferField, FramebufferTag, FramebufferType,
-    MaybeDynSized, ModuleTag, TagHeader, TagType,
+    BootInformation, DynSizedStructure, FramebufferField, FramebufferTag, FramebufferType, MaybeDynSized, ModuleTag,
+    TagHeader, TagType,
 };
 
 use super::bytes::{u32_at, u64_at};
 use super::memory::Entry;
 use super::text::text;
-use super::{
-    BootInfo, Channel, Error, Framebuffer, Kind, Module, Note, PixelFormat, Protocol, rsdp,
-};
+use super::{BootInfo, Channel, Error, Framebuffer, Kind, Module, Note, PixelFormat, Protocol, rsdp};
 
 /// What EAX holds at the entry.
 pub const MAGIC: u32 = multiboot2::MAGIC;
@@ -31,21 +28,21 @@ const TAG_HEADER: usize = size_of::<TagHeader>();
 
 type Tag = DynSizedStructure<TagHeader>;
 
-/// How many bytes to hand to [`parse`], by the first eight bytes of the information. At most
-/// [`MAX_LEN`]: what claims more is cut, and [`parse`] will say so.
+/// How many bytes to hand to [`parse`], by the first eight bytes of the information. At most [`MAX_LEN`]: what claims
+/// more is cut, and [`parse`] will say so.
 pub fn len_bytes(head: &[u8; 8]) -> usize {
     (u32_at(head, 0) as usize).min(MAX_LEN)
 }
 
-/// Parses the information in `bytes`, which lies at physical `address`, for an image that runs at
-/// the physical addresses `image`.
+/// Parses the information in `bytes`, which lies at physical `address`, for an image that runs at the physical
+/// addresses `image`.
 ///
 /// Needs neither heap nor console; about 4 KiB of stack.
 ///
 /// # Errors
 ///
-/// [`Error::Misaligned`], [`Error::Truncated`] and [`Error::Tags`] if there is no chain of tags in
-/// `bytes`; [`Error::NoMemoryMap`] and [`Error::NoUsableMemory`] if there is nothing to run in.
+/// [`Error::Misaligned`], [`Error::Truncated`] and [`Error::Tags`] if there is no chain of tags in `bytes`;
+/// [`Error::NoMemoryMap`] and [`Error::NoUsableMemory`] if there is nothing to run in.
 pub fn parse<'a>(bytes: &'a [u8], address: u64, image: &Range<u64>) -> Result<BootInfo<'a>, Error> {
     let loaded = load(bytes)?;
     let mut info = BootInfo::new(Protocol::Multiboot2);
@@ -67,9 +64,7 @@ pub fn parse<'a>(bytes: &'a [u8], address: u64, image: &Range<u64>) -> Result<Bo
                 info.loader = Some(text(payload, "loader's name", &mut info.notes));
             }
             TagType::Module => module(tag, payload, &mut info),
-            TagType::AcpiV1 | TagType::AcpiV2 => {
-                acpi(payload, address.saturating_add(at as u64), &mut info)
-            }
+            TagType::AcpiV1 | TagType::AcpiV2 => acpi(payload, address.saturating_add(at as u64), &mut info),
             _ => {}
         }
     }
@@ -94,8 +89,8 @@ fn load(bytes: &[u8]) -> Result<BootInformation<'_>, Error> {
     if claimed > available {
         return Err(Error::Truncated { claimed, available });
     }
-    // SAFETY: the total size, which `load` reads from the first word, is at most `bytes.len()`
-    // bytes, which are borrowed for as long as what is returned.
+    // SAFETY: the total size, which `load` reads from the first word, is at most `bytes.len()` bytes, which are
+    // borrowed for as long as what is returned.
     unsafe { BootInformation::load(bytes.as_ptr().cast()) }.map_err(Error::Tags)
 }
 
@@ -103,8 +98,8 @@ fn is(tag: &Tag, wanted: TagType) -> bool {
     tag.header().typ == wanted
 }
 
-/// Checks that a tag is long enough to be cast to `T`, whose length is variable, with `extra` bytes
-/// in its variable part. Notes it if not.
+/// Checks that a tag is long enough to be cast to `T`, whose length is variable, with `extra` bytes in its variable
+/// part. Notes it if not.
 fn is_long_enough<T>(tag: &Tag, extra: usize, info: &mut BootInfo<'_>) -> bool
 where
     T: MaybeDynSized<Header = TagHeader> + ?Sized,
@@ -118,9 +113,7 @@ where
 }
 
 fn memory_map(payload: &[u8], info: &mut BootInfo<'_>) {
-    let short = Note::TagShort {
-        tag: TagType::Mmap.val(),
-    };
+    let short = Note::TagShort { tag: TagType::Mmap.val() };
     let Some((head, entries)) = payload.split_at_checked(8) else {
         return info.notes.add(short);
     };
@@ -131,10 +124,7 @@ fn memory_map(payload: &[u8], info: &mut BootInfo<'_>) {
     }
     let entries = entries.chunks_exact(entry_len);
     if !entries.remainder().is_empty() {
-        info.notes.add(Note::MemoryMapShort {
-            claimed: entries.len() as u64 + 1,
-            read: entries.len() as u64,
-        });
+        info.notes.add(Note::MemoryMapShort { claimed: entries.len() as u64 + 1, read: entries.len() as u64 });
     }
     let entries = entries.map(|entry| Entry {
         start: u64_at(entry, 0),
@@ -151,15 +141,11 @@ fn module<'a>(tag: &Tag, payload: &'a [u8], info: &mut BootInfo<'a>) {
     let module = tag.cast::<ModuleTag>();
     let words = &payload[ModuleTag::BASE_SIZE - TAG_HEADER..];
     let command_line = text(words, "command line of a module", &mut info.notes);
-    info.add_module(Module {
-        start: module.start_address().into(),
-        end: module.end_address().into(),
-        command_line,
-    });
+    info.add_module(Module { start: module.start_address().into(), end: module.end_address().into(), command_line });
 }
 
-/// Takes the loader's copy of the pointer to ACPI's tables, at physical address `phys`. A later
-/// revision replaces an earlier one.
+/// Takes the loader's copy of the pointer to ACPI's tables, at physical address `phys`. A later revision replaces an
+/// earlier one.
 fn acpi(payload: &[u8], phys: u64, info: &mut BootInfo<'_>) {
     if !rsdp::is_valid(payload) {
         info.notes.add(Note::RsdpBad);
@@ -172,8 +158,7 @@ fn framebuffer(tag: &Tag, info: &mut BootInfo<'_>) {
     if !is_long_enough::<FramebufferTag>(tag, 0, info) {
         return;
     }
-    // The crate panics over a colour description that is cut short, so its length is checked before
-    // it looks.
+    // The crate panics over a colour description that is cut short, so its length is checked before it looks.
     let variable = FramebufferTag::BASE_SIZE - TAG_HEADER;
     let (fixed, colours) = tag.payload().split_at(variable);
     let colours_len = match (fixed[21], colours) {
@@ -186,16 +171,11 @@ fn framebuffer(tag: &Tag, info: &mut BootInfo<'_>) {
         return;
     }
     let tag = tag.cast::<FramebufferTag>();
-    let channel = |field: FramebufferField| Channel {
-        position: field.position,
-        size: field.size,
-    };
+    let channel = |field: FramebufferField| Channel { position: field.position, size: field.size };
     let format = match tag.buffer_type() {
-        Ok(FramebufferType::RGB { red, green, blue }) => PixelFormat::Rgb {
-            red: channel(red),
-            green: channel(green),
-            blue: channel(blue),
-        },
+        Ok(FramebufferType::RGB { red, green, blue }) => {
+            PixelFormat::Rgb { red: channel(red), green: channel(green), blue: channel(blue) }
+        }
         Ok(FramebufferType::Indexed { .. }) => PixelFormat::Indexed,
         Ok(FramebufferType::Text) => PixelFormat::EgaText,
         Err(_) => return info.notes.add(Note::FramebufferBad),

@@ -16,10 +16,7 @@ pub(super) struct Notes {
 
 impl Notes {
     pub(super) const fn new() -> Self {
-        Self {
-            list: Vec::new(),
-            lost: 0,
-        }
+        Self { list: Vec::new(), lost: 0 }
     }
 
     pub(super) fn add(&mut self, note: Note) {
@@ -91,8 +88,7 @@ pub enum Note {
         /// Which one.
         what: &'static str,
     },
-    /// A root system description pointer whose signature or checksum is wrong, or that cannot be
-    /// read.
+    /// A root system description pointer whose signature or checksum is wrong, or that cannot be read.
     RsdpBad,
     /// A framebuffer whose geometry makes no sense, or that lies in memory.
     FramebufferBad,
@@ -106,39 +102,24 @@ pub enum Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MemoryCut { start, len } => write!(
-                f,
-                "the memory map's entry of {len:#x} bytes at {start:#x} is longer than memory can be"
-            ),
-            Self::MemoryMapFull => {
-                f.write_str("the memory map has too many regions; some memory stays unused")
+            Self::MemoryCut { start, len } => {
+                write!(f, "the memory map's entry of {len:#x} bytes at {start:#x} is longer than memory can be")
             }
+            Self::MemoryMapFull => f.write_str("the memory map has too many regions; some memory stays unused"),
             Self::MemoryMapShort { claimed, read } => {
-                write!(
-                    f,
-                    "the memory map claims {claimed} entries and {read} can be read"
-                )
+                write!(f, "the memory map claims {claimed} entries and {read} can be read")
             }
             Self::ModuleEmpty { start, end } => {
                 write!(f, "the module at {start:#x}..{end:#x} is empty; left out")
             }
             Self::ModuleMisplaced { start, end } => {
-                write!(
-                    f,
-                    "the module at {start:#x}..{end:#x} is not in free memory; left out"
-                )
+                write!(f, "the module at {start:#x}..{end:#x} is not in free memory; left out")
             }
             Self::ModuleTooMany { start, end } => {
-                write!(
-                    f,
-                    "the module at {start:#x}..{end:#x} is one too many; left out"
-                )
+                write!(f, "the module at {start:#x}..{end:#x} is one too many; left out")
             }
             Self::ModuleListShort { claimed, read } => {
-                write!(
-                    f,
-                    "the loader claims {claimed} modules and {read} can be read"
-                )
+                write!(f, "the loader claims {claimed} modules and {read} can be read")
             }
             Self::TextCut { what } => write!(f, "the {what} has no end; cut"),
             Self::TextNotUtf8 { what } => write!(f, "the {what} is not UTF-8; cut"),

@@ -1,8 +1,8 @@
 //! PVH: Xen's start information, as QEMU, Firecracker and Cloud Hypervisor leave it.
 //!
-//! A structure of 40 bytes, 56 since version 1, whose physical address is in EBX at the entry. It
-//! holds physical addresses of everything else, so this parser is given a way to read physical
-//! memory instead of a slice. All numbers are little-endian.
+//! A structure of 40 bytes, 56 since version 1, whose physical address is in EBX at the entry. It holds physical
+//! addresses of everything else, so this parser is given a way to read physical memory instead of a slice. All numbers
+//! are little-endian.
 //!
 //! ```text
 //!  0  u32 magic, 0x336ec578          module, 32 bytes:        memory map entry, 24 bytes:
@@ -40,28 +40,24 @@ const MAX_ENTRIES: u32 = 1 << 14;
 /// The most modules that are looked at.
 const MAX_LISTED: u32 = 2 * MAX_MODULES as u32;
 
-/// Parses the information at physical address `start_info`, for an image that runs at the physical
-/// addresses `image`.
+/// Parses the information at physical address `start_info`, for an image that runs at the physical addresses `image`.
 ///
-/// `read(address, len)` gives the bytes at a physical address, or `None` unless all of them can be
-/// read. It is never called with a range that wraps or that touches the image.
+/// `read(address, len)` gives the bytes at a physical address, or `None` unless all of them can be read. It is never
+/// called with a range that wraps or that touches the image.
 ///
 /// Needs neither heap nor console; about 4 KiB of stack.
 ///
 /// # Errors
 ///
-/// [`Error::Unreadable`] and [`Error::Magic`] if there is no such structure; [`Error::NoMemoryMap`]
-/// and [`Error::NoUsableMemory`] if there is nothing to run in.
+/// [`Error::Unreadable`] and [`Error::Magic`] if there is no such structure; [`Error::NoMemoryMap`] and
+/// [`Error::NoUsableMemory`] if there is nothing to run in.
 pub fn parse<'a>(
     read: impl Fn(u64, usize) -> Option<&'a [u8]>,
     start_info: u64,
     image: &Range<u64>,
 ) -> Result<BootInfo<'a>, Error> {
     let physical = Physical { read, image };
-    let unreadable = Error::Unreadable {
-        what: "PVH start info",
-        address: start_info,
-    };
+    let unreadable = Error::Unreadable { what: "PVH start info", address: start_info };
     let head = physical.bytes(start_info, LEN_V0).ok_or(unreadable)?;
     if u32_at(head, 0) != MAGIC {
         return Err(Error::Magic(u32_at(head, 0)));
@@ -93,8 +89,7 @@ impl<'a, F: Fn(u64, usize) -> Option<&'a [u8]>> Physical<'_, F> {
         if touches_image || start == 0 {
             return None;
         }
-        // A reader that gives less than it was asked for would be a bug of ours, but is cheap to
-        // bear.
+        // A reader that gives less than it was asked for would be a bug of ours, but is cheap to bear.
         (self.read)(start, len).filter(|bytes| bytes.len() == len)
     }
 
@@ -130,9 +125,8 @@ fn memory_map<'a, F>(physical: &Physical<'_, F>, list: u64, claimed: u32, info: 
 where
     F: Fn(u64, usize) -> Option<&'a [u8]>,
 {
-    let entries = (0..claimed.min(MAX_ENTRIES))
-        .map_while(|index| physical.element(list, index, ENTRY_LEN))
-        .map(|entry| Entry {
+    let entries =
+        (0..claimed.min(MAX_ENTRIES)).map_while(|index| physical.element(list, index, ENTRY_LEN)).map(|entry| Entry {
             start: u64_at(entry, 0),
             len: u64_at(entry, 8),
             kind: Kind::from_e820(u32_at(entry, 16)),
@@ -149,18 +143,13 @@ fn modules<'a, F>(physical: &Physical<'_, F>, list: u64, claimed: u32, info: &mu
 where
     F: Fn(u64, usize) -> Option<&'a [u8]>,
 {
-    let list =
-        (0..claimed.min(MAX_LISTED)).map_while(|index| physical.element(list, index, MODULE_LEN));
+    let list = (0..claimed.min(MAX_LISTED)).map_while(|index| physical.element(list, index, MODULE_LEN));
     let mut read = 0;
     for module in list {
         let start = u64_at(module, 0);
         let end = start.saturating_add(u64_at(module, 8));
         let command_line = physical.text(u64_at(module, 16), "command line of a module", info);
-        info.add_module(Module {
-            start,
-            end,
-            command_line,
-        });
+        info.add_module(Module { start, end, command_line });
         read += 1;
     }
     let claimed = u64::from(claimed);

@@ -1,8 +1,7 @@
-//! ACPI's root system description pointer: 20 bytes, 36 since ACPI 2.0, that say where the tables
-//! are.
+//! ACPI's root system description pointer: 20 bytes, 36 since ACPI 2.0, that say where the tables are.
 //!
-//! Loaders hand it over; where none does, as on QEMU's microvm without one, it is looked for in the
-//! BIOS area at 0xe0000..0x100000 and in the first KiB of the extended BIOS data area.
+//! Loaders hand it over; where none does, as on QEMU's microvm without one, it is looked for in the BIOS area at
+//! 0xe0000..0x100000 and in the first KiB of the extended BIOS data area.
 
 use super::bytes::u32_at;
 
@@ -16,8 +15,8 @@ pub const LEN_V1: usize = 20;
 /// Length of the structure since ACPI 2.0, in bytes.
 pub const LEN_V2: usize = 36;
 
-/// Whether a valid pointer starts at `bytes[0]`: signature, checksum, and from revision 2 on the
-/// length and the checksum of the whole.
+/// Whether a valid pointer starts at `bytes[0]`: signature, checksum, and from revision 2 on the length and the
+/// checksum of the whole.
 pub fn is_valid(bytes: &[u8]) -> bool {
     if bytes.len() < LEN_V1 || !bytes.starts_with(SIGNATURE) || !sums_to_zero(&bytes[..LEN_V1]) {
         return false;
@@ -31,12 +30,10 @@ pub fn is_valid(bytes: &[u8]) -> bool {
     }
 }
 
-/// The offset of the first valid pointer in `bytes`, which start on a 16-byte boundary of physical
-/// memory: the pointer does too.
+/// The offset of the first valid pointer in `bytes`, which start on a 16-byte boundary of physical memory: the pointer
+/// does too.
 pub fn find(bytes: &[u8]) -> Option<usize> {
-    (0..bytes.len())
-        .step_by(16)
-        .find(|&at| is_valid(&bytes[at..]))
+    (0..bytes.len()).step_by(16).find(|&at| is_valid(&bytes[at..]))
 }
 
 fn sums_to_zero(bytes: &[u8]) -> bool {
@@ -108,10 +105,7 @@ pub(super) mod tests {
         for revision in [0, 2] {
             let pointer = pointer(revision);
             for len in 0..pointer.len() {
-                assert!(
-                    !is_valid(&pointer[..len]),
-                    "revision {revision}, {len} bytes"
-                );
+                assert!(!is_valid(&pointer[..len]), "revision {revision}, {len} bytes");
             }
         }
     }

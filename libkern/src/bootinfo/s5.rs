@@ -1,9 +1,8 @@
 //! The sleep type that turns the machine off.
 //!
-//! ACPI turns a machine off by writing a *sleep type* into its PM1 control registers. The type is
-//! not in any table, but in the byte code of the DSDT, as a package named `\_S5`. An AML
-//! interpreter would be the thorough way to it. This searches instead: in every DSDT we have seen,
-//! and by the grammar, the object is the bytes
+//! ACPI turns a machine off by writing a *sleep type* into its PM1 control registers. The type is not in any table, but
+//! in the byte code of the DSDT, as a package named `\_S5`. An AML interpreter would be the thorough way to it. This
+//! searches instead: in every DSDT we have seen, and by the grammar, the object is the bytes
 //!
 //! ```text
 //! 08            NameOp
@@ -16,27 +15,23 @@
 //! ..            SLP_TYPb: likewise
 //! ```
 //!
-//! Firmware that computes the package in a method is not understood, and such a machine is not
-//! turned off.
+//! Firmware that computes the package in a method is not understood, and such a machine is not turned off.
 
 const NAME: u8 = 0x08;
 const ROOT: u8 = 0x5c;
 const PACKAGE: u8 = 0x12;
 const S5: &[u8; 4] = b"_S5_";
 
-/// The types for PM1a and PM1b, 0 to 7 each, from the bytes of a DSDT or SSDT (with or without its
-/// header).
+/// The types for PM1a and PM1b, 0 to 7 each, from the bytes of a DSDT or SSDT (with or without its header).
 pub fn sleep_type(aml: &[u8]) -> Option<(u8, u8)> {
     let names = aml.windows(S5.len()).enumerate();
-    names
-        .filter(|(_, window)| *window == S5)
-        .find_map(|(at, _)| {
-            let before = aml[..at].strip_suffix(&[ROOT]).unwrap_or(&aml[..at]);
-            if before.last() != Some(&NAME) {
-                return None;
-            }
-            package(&aml[at + S5.len()..])
-        })
+    names.filter(|(_, window)| *window == S5).find_map(|(at, _)| {
+        let before = aml[..at].strip_suffix(&[ROOT]).unwrap_or(&aml[..at]);
+        if before.last() != Some(&NAME) {
+            return None;
+        }
+        package(&aml[at + S5.len()..])
+    })
 }
 
 /// The first two elements of the package that starts at `aml[0]`.
@@ -77,9 +72,7 @@ mod tests {
     use super::*;
 
     /// `Name (_S5, Package (4) { 0, 0, 0, 0 })` as QEMU's q35 has it.
-    const Q35: &[u8] = &[
-        0x08, 0x5f, 0x53, 0x35, 0x5f, 0x12, 0x06, 0x04, 0x00, 0x00, 0x00, 0x00,
-    ];
+    const Q35: &[u8] = &[0x08, 0x5f, 0x53, 0x35, 0x5f, 0x12, 0x06, 0x04, 0x00, 0x00, 0x00, 0x00];
 
     #[test]
     fn zeros_are_read() {
@@ -94,22 +87,13 @@ mod tests {
 
     #[test]
     fn a_root_prefix_ones_and_wide_constants_are_read() {
-        assert_eq!(
-            sleep_type(b"\x08\\_S5_\x12\x08\x04\x01\x0b\x07\x00\x00\x00"),
-            Some((1, 7))
-        );
-        assert_eq!(
-            sleep_type(b"\x08_S5_\x12\x0d\x02\x0c\x06\x00\x00\x00\x0c\x05\x00\x00\x00"),
-            Some((6, 5))
-        );
+        assert_eq!(sleep_type(b"\x08\\_S5_\x12\x08\x04\x01\x0b\x07\x00\x00\x00"), Some((1, 7)));
+        assert_eq!(sleep_type(b"\x08_S5_\x12\x0d\x02\x0c\x06\x00\x00\x00\x0c\x05\x00\x00\x00"), Some((6, 5)));
     }
 
     #[test]
     fn a_long_package_length_is_skipped() {
-        assert_eq!(
-            sleep_type(b"\x08_S5_\x12\x47\x00\x04\x0a\x05\x00\x00\x00"),
-            Some((5, 0))
-        );
+        assert_eq!(sleep_type(b"\x08_S5_\x12\x47\x00\x04\x0a\x05\x00\x00\x00"), Some((5, 0)));
     }
 
     #[test]

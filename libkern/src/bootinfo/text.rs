@@ -2,16 +2,15 @@
 
 use super::note::{Note, Notes};
 
-/// The text at the start of `bytes`, without its NUL. Without a NUL it is all of `bytes`, and where
-/// it stops being UTF-8 it stops.
+/// The text at the start of `bytes`, without its NUL. Without a NUL it is all of `bytes`, and where it stops being
+/// UTF-8 it stops.
 pub(super) fn text<'a>(bytes: &'a [u8], what: &'static str, notes: &mut Notes) -> &'a str {
     let len = bytes.iter().position(|&byte| byte == 0);
     if len.is_none() {
         notes.add(Note::TextCut { what });
     }
     let bytes = &bytes[..len.unwrap_or(bytes.len())];
-    // `from_utf8` would do, with an error that says how far it came; chunks say it without a second
-    // call.
+    // `from_utf8` would do, with an error that says how far it came; chunks say it without a second call.
     let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
     if valid.len() < bytes.len() {
         notes.add(Note::TextNotUtf8 { what });

@@ -5,11 +5,10 @@ use core::mem::MaybeUninit;
 
 use super::spool::MAX_RECORD;
 
-/// Collects text and hands it on in records: as much as there is, once [`Line::finish`] is called
-/// or a record is full.
+/// Collects text and hands it on in records: as much as there is, once [`Line::finish`] is called or a record is full.
 ///
-/// A text longer than a record is split behind its last line feed, or else between two characters,
-/// so that records of several writers mix between lines if at all possible.
+/// A text longer than a record is split behind its last line feed, or else between two characters, so that records of
+/// several writers mix between lines if at all possible.
 ///
 /// # Invariants
 ///

@@ -14,8 +14,7 @@ use crate::args::LogFilter;
 static FILTER: OnceCell<LogFilter<'static>> = OnceCell::uninit();
 static CLOCK: OnceCell<fn() -> u64> = OnceCell::uninit();
 
-/// Sends what passes `filter` to the console from now on. Called once, at boot; what comes second
-/// is ignored.
+/// Sends what passes `filter` to the console from now on. Called once, at boot; what comes second is ignored.
 pub fn init_log(filter: LogFilter<'static>) {
     let max_level = filter.max_level();
     // The only error of these two is that it was done before.
@@ -25,8 +24,8 @@ pub fn init_log(filter: LogFilter<'static>) {
     }
 }
 
-/// Says where the time in front of a line comes from: nanoseconds since boot. Until then it is 0.
-/// `now` is called in any context. What comes second is ignored.
+/// Says where the time in front of a line comes from: nanoseconds since boot. Until then it is 0. `now` is called in
+/// any context. What comes second is ignored.
 pub fn set_clock(now: fn() -> u64) {
     // The only error is that there is one.
     let _ = CLOCK.try_init_once(|| now);

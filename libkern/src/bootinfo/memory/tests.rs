@@ -21,10 +21,7 @@ fn map(ranges: &[(u64, u64, Kind)]) -> Vec<(u64, u64, Kind)> {
         map.claim(start, end, kind);
     }
     check(&map);
-    map.regions()
-        .iter()
-        .map(|r| (r.start, r.end, r.kind))
-        .collect()
+    map.regions().iter().map(|r| (r.start, r.end, r.kind)).collect()
 }
 
 /// Asserts the invariants that a map shows by itself.
@@ -36,19 +33,14 @@ fn check(map: &MemoryMap) {
     }
     for pair in map.regions().windows(2) {
         assert!(pair[0].end <= pair[1].start, "{pair:x?} overlap");
-        assert!(
-            pair[0].end < pair[1].start || pair[0].kind != pair[1].kind,
-            "{pair:x?} are one"
-        );
+        assert!(pair[0].end < pair[1].start || pair[0].kind != pair[1].kind, "{pair:x?} are one");
     }
 }
 
 fn report(entries: &[(u64, u64, Kind)]) -> (MemoryMap, Vec<Note>) {
     let mut map = MemoryMap::new();
     let mut notes = Notes::new();
-    let entries = entries
-        .iter()
-        .map(|&(start, len, kind)| Entry { start, len, kind });
+    let entries = entries.iter().map(|&(start, len, kind)| Entry { start, len, kind });
     map.report(entries, &mut notes);
     check(&map);
     (map, notes.list.to_vec())
@@ -63,10 +55,7 @@ fn unsorted_regions_are_sorted_and_neighbours_joined() {
             (0x5000, 0x6000, Kind::Reserved),
             (0x2000, 0x3000, Kind::Usable),
         ]),
-        [
-            (0x1000, 0x4000, Kind::Usable),
-            (0x5000, 0x6000, Kind::Reserved)
-        ]
+        [(0x1000, 0x4000, Kind::Usable), (0x5000, 0x6000, Kind::Reserved)]
     );
 }
 
@@ -79,11 +68,7 @@ fn usable_shrinks_to_pages_and_reserved_grows() {
             (0xf0001, 0xf0002, Kind::Reserved),
             (0x10_0001, 0x10_1fff, Kind::Usable),
         ]),
-        [
-            (0, 0x9f000, Kind::Usable),
-            (0x9f000, 0xa0000, Kind::Reserved),
-            (0xf0000, 0xf1000, Kind::Reserved),
-        ]
+        [(0, 0x9f000, Kind::Usable), (0x9f000, 0xa0000, Kind::Reserved), (0xf0000, 0xf1000, Kind::Reserved),]
     );
 }
 
@@ -91,11 +76,7 @@ fn usable_shrinks_to_pages_and_reserved_grows() {
 fn what_forbids_wins_in_either_order() {
     let usable = (0x1000, 0x9000, Kind::Usable);
     let reserved = (0x3000, 0x5000, Kind::Reserved);
-    let expected = [
-        (0x1000, 0x3000, Kind::Usable),
-        (0x3000, 0x5000, Kind::Reserved),
-        (0x5000, 0x9000, Kind::Usable),
-    ];
+    let expected = [(0x1000, 0x3000, Kind::Usable), (0x3000, 0x5000, Kind::Reserved), (0x5000, 0x9000, Kind::Usable)];
     assert_eq!(map(&[usable, reserved]), expected);
     assert_eq!(map(&[reserved, usable]), expected);
 }
@@ -103,16 +84,10 @@ fn what_forbids_wins_in_either_order() {
 #[test]
 fn addresses_that_wrap_are_cut_and_noted() {
     let (start, len) = (0xffff_ffff_ffff_f000, 0x10_0000);
-    let (map, notes) = report(&[
-        (start, len, Kind::Usable),
-        (0x1000, u64::MAX, Kind::Reserved),
-        (0x1000, 0, Kind::Usable),
-    ]);
+    let (map, notes) =
+        report(&[(start, len, Kind::Usable), (0x1000, u64::MAX, Kind::Reserved), (0x1000, 0, Kind::Usable)]);
     let memory_cut = |start, len| Note::MemoryCut { start, len };
-    assert_eq!(
-        notes,
-        [memory_cut(start, len), memory_cut(0x1000, u64::MAX)]
-    );
+    assert_eq!(notes, [memory_cut(start, len), memory_cut(0x1000, u64::MAX)]);
     assert_eq!(map.regions().len(), 1);
     assert_eq!(map.regions()[0].end, LIMIT);
     assert_eq!(map.usable_bytes(), 0);
@@ -121,11 +96,7 @@ fn addresses_that_wrap_are_cut_and_noted() {
 #[test]
 fn ten_thousand_entries_fill_the_map_and_stay_safe() {
     let entry = |index: u64| {
-        let kind = if index.is_multiple_of(3) {
-            Kind::Reserved
-        } else {
-            Kind::Usable
-        };
+        let kind = if index.is_multiple_of(3) { Kind::Reserved } else { Kind::Usable };
         // Each overlaps the next, and every third forbids.
         (index * 0x3000, 0x4000, kind)
     };
@@ -143,24 +114,15 @@ fn ten_thousand_entries_fill_the_map_and_stay_safe() {
 
 #[test]
 fn a_claim_finds_its_place_in_a_full_map() {
-    let entries: Vec<_> = (0..MAX_REGIONS as u64)
-        .map(|index| (index * 0x10_0000, 0x8_0000, Kind::Usable))
-        .collect();
+    let entries: Vec<_> = (0..MAX_REGIONS as u64).map(|index| (index * 0x10_0000, 0x8_0000, Kind::Usable)).collect();
     let (mut map, notes) = report(&entries);
     assert_eq!(notes, []);
     map.claim(0x11_0000, 0x12_0000, Kind::Image);
     check(&map);
-    assert!(
-        !map.usable()
-            .any(|r| r.start < 0x12_0000 && 0x11_0000 < r.end)
-    );
+    assert!(!map.usable().any(|r| r.start < 0x12_0000 && 0x11_0000 < r.end));
     let usable = map.usable_bytes();
     map.claim(0x1_0000_0000, 0x2_0000_0000, Kind::Usable);
-    assert_eq!(
-        map.usable_bytes(),
-        usable,
-        "a full map takes in nothing usable"
-    );
+    assert_eq!(map.usable_bytes(), usable, "a full map takes in nothing usable");
 }
 
 proptest! {

@@ -13,10 +13,7 @@ struct Builder {
 
 impl Builder {
     fn new() -> Self {
-        Self {
-            words: vec![0],
-            len: 8,
-        }
+        Self { words: vec![0], len: 8 }
     }
 
     fn tag(self, tag: TagType, payload: &[u8]) -> Self {
@@ -81,8 +78,7 @@ impl Builder {
 
     fn bytes(&self) -> &[u8] {
         let bytes = self.words.as_ptr().cast();
-        // SAFETY: words are initialised bytes, `len` is at most theirs, and they are borrowed with
-        // `self`.
+        // SAFETY: words are initialised bytes, `len` is at most theirs, and they are borrowed with `self`.
         unsafe { std::slice::from_raw_parts(bytes, self.len) }
     }
 
@@ -111,11 +107,7 @@ fn everything_a_loader_says_is_found() {
     assert_eq!(info.protocol, Protocol::Multiboot2);
     assert_eq!(info.command_line, "roost.log=info -- a b");
     assert_eq!(info.loader, Some("GRUB 2.06"));
-    let module = Module {
-        start: 0x100_0000,
-        end: 0x100_2800,
-        command_line: "disk one",
-    };
+    let module = Module { start: 0x100_0000, end: 0x100_2800, command_line: "disk one" };
     assert_eq!(info.modules, [module]);
     let region = |start, end, kind| super::super::Region { start, end, kind };
     assert_eq!(
@@ -138,14 +130,8 @@ fn everything_a_loader_says_is_found() {
     let at = info.rsdp.expect("a pointer") - ADDRESS;
     assert_eq!(builder.bytes()[at as usize..][..36], pointer(2));
     let framebuffer = info.framebuffer.expect("a screen");
-    assert_eq!(
-        (framebuffer.width, framebuffer.height, framebuffer.bpp),
-        (800, 600, 32)
-    );
-    let red = Channel {
-        position: 16,
-        size: 8,
-    };
+    assert_eq!((framebuffer.width, framebuffer.height, framebuffer.bpp), (800, 600, 32));
+    let red = Channel { position: 16, size: 8 };
     assert!(matches!(framebuffer.format, PixelFormat::Rgb { red: r, .. } if r == red));
 }
 
@@ -176,10 +162,7 @@ fn a_total_size_past_the_end_is_an_error() {
     let error = builder.parse().expect_err("it lies");
     assert_eq!(
         error.to_string(),
-        format!(
-            "the boot information claims 4294967295 bytes and there are {}",
-            builder.len
-        )
+        format!("the boot information claims 4294967295 bytes and there are {}", builder.len)
     );
 }
 
@@ -206,9 +189,7 @@ fn no_memory_is_an_error() {
     assert_eq!(empty.parse().err(), Some(Error::NoMemoryMap));
     let reserved = Builder::new().memory(&[(0, 1 << 30, 2)]).end();
     assert_eq!(reserved.parse().err(), Some(Error::NoUsableMemory));
-    let only_image = Builder::new()
-        .memory(&[(IMAGE.start, IMAGE.end - IMAGE.start, 1)])
-        .end();
+    let only_image = Builder::new().memory(&[(IMAGE.start, IMAGE.end - IMAGE.start, 1)]).end();
     assert_eq!(only_image.parse().err(), Some(Error::NoUsableMemory));
 }
 
@@ -239,13 +220,7 @@ fn a_ragged_memory_map_loses_only_its_last_entry() {
     let builder = Builder::new().tag(TagType::Mmap, &payload).end();
     let info = parsed(&builder);
     assert_eq!(info.memory.usable_bytes(), 0x1_0000);
-    assert_eq!(
-        info.notes(),
-        [Note::MemoryMapShort {
-            claimed: 2,
-            read: 1
-        }]
-    );
+    assert_eq!(info.notes(), [Note::MemoryMapShort { claimed: 2, read: 1 }]);
 }
 
 #[test]
@@ -311,15 +286,9 @@ fn texts_without_end_or_not_in_utf8_are_cut() {
     assert_eq!(
         info.notes(),
         [
-            Note::TextCut {
-                what: "command line"
-            },
-            Note::TextNotUtf8 {
-                what: "loader's name"
-            },
-            Note::TextCut {
-                what: "command line of a module"
-            },
+            Note::TextCut { what: "command line" },
+            Note::TextNotUtf8 { what: "loader's name" },
+            Note::TextCut { what: "command line of a module" },
         ]
     );
 }
@@ -358,18 +327,13 @@ fn framebuffers_cut_short_do_not_reach_the_crate() {
         assert_eq!(info.notes(), [note], "{kind} {colours:?}");
         assert_eq!(info.framebuffer, None);
     }
-    let builder = Builder::new()
-        .machine()
-        .tag(TagType::Framebuffer, &[0; 23])
-        .end();
+    let builder = Builder::new().machine().tag(TagType::Framebuffer, &[0; 23]).end();
     assert_eq!(parsed(&builder).notes(), [short]);
 }
 
 #[test]
 fn ten_thousand_entries_are_survived() {
-    let entries: Vec<_> = (0..10_000u64)
-        .map(|index| (index * 0x3000, 0x2000, 1 + (index % 2) as u32))
-        .collect();
+    let entries: Vec<_> = (0..10_000u64).map(|index| (index * 0x3000, 0x2000, 1 + (index % 2) as u32)).collect();
     let builder = Builder::new().memory(&entries).end();
     let info = parsed(&builder);
     assert_eq!(info.notes(), [Note::MemoryMapFull]);

@@ -22,12 +22,7 @@ impl Memory {
         memory.put64(START_INFO + 40, MAP);
         memory.put(TEXTS, b"roost.log=debug\0");
         memory.put(ACPI, &pointer(2));
-        memory.map(&[
-            (0, 0x9_fc00, 1),
-            (0x9_fc00, 0x400, 2),
-            (0xf_0000, 0x1_0000, 2),
-            (0x10_0000, 0x3f0_0000, 1),
-        ]);
+        memory.map(&[(0, 0x9_fc00, 1), (0x9_fc00, 0x400, 2), (0xf_0000, 0x1_0000, 2), (0x10_0000, 0x3f0_0000, 1)]);
         memory
     }
 
@@ -88,18 +83,8 @@ fn everything_a_loader_says_is_found() {
     assert_eq!(info.protocol, Protocol::Pvh);
     assert_eq!(info.command_line, "roost.log=debug");
     assert_eq!(info.rsdp, Some(ACPI));
-    let module = |start, end, command_line| Module {
-        start,
-        end,
-        command_line,
-    };
-    assert_eq!(
-        info.modules,
-        [
-            module(0x100_0000, 0x100_2800, "disk one"),
-            module(0x110_0000, 0x110_0008, "")
-        ]
-    );
+    let module = |start, end, command_line| Module { start, end, command_line };
+    assert_eq!(info.modules, [module(0x100_0000, 0x100_2800, "disk one"), module(0x110_0000, 0x110_0008, "")]);
     assert!(info.memory.covers(TEXTS, TEXTS + PAGE, Kind::BootData));
     assert!(info.memory.covers(IMAGE.start, IMAGE.end, Kind::Image));
     assert!(info.memory.covers(0x100_0000, 0x100_3000, Kind::Module));
@@ -111,14 +96,7 @@ fn what_is_not_start_info_is_an_error() {
     let mut memory = Memory::new();
     memory.put32(START_INFO, 0x2bad_b002);
     assert_eq!(memory.parse().err(), Some(Error::Magic(0x2bad_b002)));
-    for address in [
-        0,
-        0xf_ffe0,
-        0x10_0000,
-        IMAGE.start,
-        IMAGE.end - 8,
-        u64::MAX - 8,
-    ] {
+    for address in [0, 0xf_ffe0, 0x10_0000, IMAGE.start, IMAGE.end - 8, u64::MAX - 8] {
         let read = |address, len| memory.read(address, len);
         let error = parse(read, address, &IMAGE).err();
         let what = "PVH start info";
@@ -156,19 +134,13 @@ fn a_memory_map_that_leaves_memory_is_read_as_far_as_it_goes() {
     let info = memory.parsed();
     let claimed = u32::MAX.into();
     assert_eq!(info.notes(), [Note::MemoryMapShort { claimed, read: 3 }]);
-    assert_eq!(
-        info.memory.usable_bytes(),
-        0x10_0000,
-        "less the image's part"
-    );
+    assert_eq!(info.memory.usable_bytes(), 0x10_0000, "less the image's part");
 }
 
 #[test]
 fn ten_thousand_entries_are_survived() {
     let mut memory = Memory::new();
-    let entries: Vec<_> = (0..10_000u64)
-        .map(|index| (index * 0x3000, 0x2000, 1 + (index % 2) as u32))
-        .collect();
+    let entries: Vec<_> = (0..10_000u64).map(|index| (index * 0x3000, 0x2000, 1 + (index % 2) as u32)).collect();
     let list = 0x2_0000;
     for (index, &(start, len, kind)) in (0..).zip(&entries) {
         let at = list + index * 24;
@@ -246,10 +218,7 @@ fn modules_that_cannot_be_are_left_out() {
             misplaced(IMAGE.end - 1, IMAGE.end + 0xfff),
             misplaced(0x300_0000, u64::MAX),
             misplaced(0xf000_0000, 0xf000_1000),
-            Note::ModuleEmpty {
-                start: 0x200_0000,
-                end: 0x200_0000
-            },
+            Note::ModuleEmpty { start: 0x200_0000, end: 0x200_0000 },
         ]
     );
 }
@@ -264,10 +233,7 @@ fn a_wrong_acpi_pointer_is_not_used() {
     }
     let mut memory = Memory::new();
     memory.put64(START_INFO + 32, 0);
-    assert_eq!(
-        (memory.parsed().rsdp, memory.parsed().notes()),
-        (None, &[][..])
-    );
+    assert_eq!((memory.parsed().rsdp, memory.parsed().notes()), (None, &[][..]));
 }
 
 #[test]

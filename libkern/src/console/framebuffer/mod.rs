@@ -1,13 +1,11 @@
 //! A screen as a sink: text in a linear framebuffer, or in the character cells of an EGA.
 //!
-//! What should be seen is kept in memory ([`grid`]), with what is on the screen beside it. Writing
-//! changes the former; a flush draws the cells in which the two differ. So video memory, which is
-//! slow to read, is never read; a burst of lines is drawn once; and scrolling costs what changes,
-//! which between lines of text is mostly blank. It scrolls by an eighth of the screen, because what
-//! a full screen of text costs to redraw should not be paid for every line.
+//! What should be seen is kept in memory ([`grid`]), with what is on the screen beside it. Writing changes the former;
+//! a flush draws the cells in which the two differ. So video memory, which is slow to read, is never read; a burst of
+//! lines is drawn once; and scrolling costs what changes, which between lines of text is mostly blank. It scrolls by an
+//! eighth of the screen, because what a full screen of text costs to redraw should not be paid for every line.
 //!
-//! Rejected: moving pixels, and `embedded-graphics`, whose drawing traits cost more code than all
-//! of this.
+//! Rejected: moving pixels, and `embedded-graphics`, whose drawing traits cost more code than all of this.
 
 mod grid;
 mod surface;
@@ -29,13 +27,13 @@ struct State {
 }
 
 impl Screen {
-    /// A screen, cleared when it is first drawn; `None` if its format is not supported or not even
-    /// one character fits. Needs the heap.
+    /// A screen, cleared when it is first drawn; `None` if its format is not supported or not even one character fits.
+    /// Needs the heap.
     ///
     /// # Safety
     ///
-    /// `base` is where the framebuffer is mapped, writable, for its whole length and for as long as
-    /// the screen lives, and nobody else writes to it.
+    /// `base` is where the framebuffer is mapped, writable, for its whole length and for as long as the screen lives,
+    /// and nobody else writes to it.
     pub unsafe fn new(framebuffer: &Framebuffer, base: *mut u8) -> Option<Self> {
         // SAFETY: the contract is the same.
         let surface = unsafe { Surface::new(framebuffer, base)? };

@@ -14,8 +14,8 @@ const GLYPH_WIDTH: usize = 8;
 /// Rows of pixels in a glyph of the font.
 const GLYPH_HEIGHT: usize = 8;
 
-/// Height of a screen, in pixels, from which on each row of a glyph is drawn twice. Cells of 8 by
-/// 16 are what eyes are used to; below that there would be too few rows of text.
+/// Height of a screen, in pixels, from which on each row of a glyph is drawn twice. Cells of 8 by 16 are what eyes are
+/// used to; below that there would be too few rows of text.
 const TALL: u32 = 384;
 
 /// More cells than this in a direction are not used.
@@ -23,8 +23,7 @@ const MAX_CELLS: usize = 512;
 
 const FIRST: u8 = b' ';
 
-/// The glyphs from the blank on, the last being that of [`REPLACEMENT`]. Bit 0 is the leftmost
-/// pixel.
+/// The glyphs from the blank on, the last being that of [`REPLACEMENT`]. Bit 0 is the leftmost pixel.
 const GLYPHS: [[u8; GLYPH_HEIGHT]; (REPLACEMENT - FIRST) as usize + 1] = {
     let mut glyphs = [[0; GLYPH_HEIGHT]; _];
     let mut index = 0;
@@ -49,8 +48,8 @@ const EGA_REPLACEMENT: u8 = 0xfe;
 ///
 /// # Invariants
 ///
-/// From `base` on, `pitch` bytes for each of the rows that `columns`, `rows` and `format` make are
-/// mapped and ours to write, and a row of cells is no longer than `pitch`.
+/// From `base` on, `pitch` bytes for each of the rows that `columns`, `rows` and `format` make are mapped and ours to
+/// write, and a row of cells is no longer than `pitch`.
 pub(super) struct Surface {
     base: *mut u8,
     pitch: usize,
@@ -96,8 +95,8 @@ impl Surface {
         };
         let columns = (width / cell_width).min(MAX_CELLS);
         let rows = (height / cell_height).min(MAX_CELLS);
-        // INVARIANT: by those of `Framebuffer`, `width` pixels or characters fit `pitch`, and the
-        // caller has mapped `height` rows.
+        // INVARIANT: by those of `Framebuffer`, `width` pixels or characters fit `pitch`, and the caller has mapped
+        // `height` rows.
         (columns > 0 && rows > 0).then_some(Self { base, pitch: framebuffer.pitch as usize, columns, rows, format })
     }
 
@@ -144,8 +143,8 @@ impl Surface {
     #[inline(always)]
     unsafe fn put<T>(&mut self, at: usize, line: usize, value: T) {
         const { assert!(align_of::<T>() == 1) };
-        // SAFETY: on the screen is within what is mapped, by the invariant. Volatile, because
-        // nobody ever reads it. It need not be aligned.
+        // SAFETY: on the screen is within what is mapped, by the invariant. Volatile, because nobody ever reads it. It
+        // need not be aligned.
         unsafe {
             let target = self.base.add(line * self.pitch + at);
             target.cast::<T>().write_volatile(value);

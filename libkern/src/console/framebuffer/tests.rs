@@ -27,8 +27,7 @@ impl Bench {
     }
 
     fn show(&mut self, text: &str) {
-        // SAFETY: the buffer is longer than the framebuffer, and nobody else uses it while the
-        // screen lives.
+        // SAFETY: the buffer is longer than the framebuffer, and nobody else uses it while the screen lives.
         let screen = unsafe { Screen::new(&self.framebuffer, self.pixels.as_mut_ptr()) };
         let screen = screen.expect("the format is supported");
         // SAFETY: there is no other turn for this screen.

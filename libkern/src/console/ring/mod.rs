@@ -1,9 +1,9 @@
 //! The ring: where lines wait for the drainer.
 //!
-//! A sequence of *slots* of 64 bytes. Positions count slots from the beginning of time and never
-//! wrap (64 bits); slot `position % SLOTS` is where a position is. A *record*, one line as a rule,
-//! takes as many slots in a row as it needs. Each slot has a *stamp*, a word apart from its bytes,
-//! that says whether a committed record begins there: the record's position and its length.
+//! A sequence of *slots* of 64 bytes. Positions count slots from the beginning of time and never wrap (64 bits); slot
+//! `position % SLOTS` is where a position is. A *record*, one line as a rule, takes as many slots in a row as it needs.
+//! Each slot has a *stamp*, a word apart from its bytes, that says whether a committed record begins there: the
+//! record's position and its length.
 //!
 //! ```text
 //!            head                             tail
@@ -22,28 +22,25 @@
 //!   3  release   `head` moves past the record
 //! ```
 //!
-//! Who may touch what: between 1 and 2 the slots belong to the one who reserved them. From 2 to 3
-//! anybody may read them. `head` belongs to the drainer.
+//! Who may touch what: between 1 and 2 the slots belong to the one who reserved them. From 2 to 3 anybody may read
+//! them. `head` belongs to the drainer.
 //!
 //! # Hazards
 //!
-//! 1. *A writer is interrupted between 1 and 2*, and the handler prints. It reserves behind,
-//!    commits, and returns; the drainer waits at the older record. Nobody spins, because nothing
-//!    needs the older record to get on but the drainer, who comes back later.
-//! 2. *A writer never gets from 1 to 2*, because an NMI stopped its core for a panic. The panicking
-//!    core walks from `head` to `tail` slot by slot and takes whatever has the stamp of the
-//!    position it is at. This is why the stamp is apart from the bytes: no byte of an abandoned
-//!    record can pass for one.
-//! 3. *A stamp of an earlier lap* is in every slot that was used before. It names another position,
-//!    and is no stamp.
-//! 4. *A slot is reused while the drainer reads it.* A writer reserves only what is at most `SLOTS`
-//!    above the `head` that it read with acquire ordering; the drainer moves `head` with release
-//!    ordering, after its last look at the bytes.
+//! 1. *A writer is interrupted between 1 and 2*, and the handler prints. It reserves behind, commits, and returns; the
+//!    drainer waits at the older record. Nobody spins, because nothing needs the older record to get on but the
+//!    drainer, who comes back later.
+//! 2. *A writer never gets from 1 to 2*, because an NMI stopped its core for a panic. The panicking core walks from
+//!    `head` to `tail` slot by slot and takes whatever has the stamp of the position it is at. This is why the stamp is
+//!    apart from the bytes: no byte of an abandoned record can pass for one.
+//! 3. *A stamp of an earlier lap* is in every slot that was used before. It names another position, and is no stamp.
+//! 4. *A slot is reused while the drainer reads it.* A writer reserves only what is at most `SLOTS` above the `head`
+//!    that it read with acquire ordering; the drainer moves `head` with release ordering, after its last look at the
+//!    bytes.
 //!
-//! Rejected: a byte ring with headers inside it (a panic cannot find the record behind an abandoned
-//! one), a lock with interrupts off around the copy (a stopped core would keep it), and a ring per
-//! core (the order of lines from different cores would have to be guessed by time stamps, and 288
-//! rings cost memory).
+//! Rejected: a byte ring with headers inside it (a panic cannot find the record behind an abandoned one), a lock with
+//! interrupts off around the copy (a stopped core would keep it), and a ring per core (the order of lines from
+//! different cores would have to be guessed by time stamps, and 288 rings cost memory).
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::cell::UnsafeCell;
@@ -73,12 +70,11 @@ pub(super) struct Ring<const SLOTS: usize> {
     slots: [UnsafeCell<[u8; SLOT]>; SLOTS],
 }
 
-// SAFETY: the bytes of a slot are written only by whoever reserved it and read only once committed;
-// see the life of a slot in the module's head.
+// SAFETY: the bytes of a slot are written only by whoever reserved it and read only once committed; see the life of a
+// slot in the module's head.
 unsafe impl<const SLOTS: usize> Sync for Ring<SLOTS> {}
 
-/// Slots that belong to their holder until they are committed. Dropped, it holds up the drainer
-/// until a panic.
+/// Slots that belong to their holder until they are committed. Dropped, it holds up the drainer until a panic.
 #[must_use = "what is reserved must be committed"]
 pub(super) struct Reservation {
     position: u64,
@@ -135,18 +131,16 @@ impl<const SLOTS: usize> Ring<SLOTS> {
         }
     }
 
-    /// Edge 1: takes the slots for a record of `len` bytes, 1 to [`MAX_RECORD`]; `None` if there is
-    /// no room. Any context.
+    /// Edge 1: takes the slots for a record of `len` bytes, 1 to [`MAX_RECORD`]; `None` if there is no room. Any
+    /// context.
     pub(super) fn reserve(&self, len: usize) -> Option<Reservation> {
         let wanted = slots_of(len);
-        // Relaxed: `tail` only hands out numbers; what the slots hold is ordered by `head` and the
-        // stamps.
+        // Relaxed: `tail` only hands out numbers; what the slots hold is ordered by `head` and the stamps.
         let mut tail = self.tail.load(Ordering::Relaxed);
         loop {
             // Acquire, with `release`: whoever reads the slots that become ours is done (hazard 4).
             let head = self.head.load(Ordering::Acquire);
-            // A `tail` read long ago may lie below `head`. The exchange then fails and brings a new
-            // one.
+            // A `tail` read long ago may lie below `head`. The exchange then fails and brings a new one.
             if tail.saturating_sub(head) + wanted > SLOTS as u64 {
                 return None;
             }
@@ -158,15 +152,14 @@ impl<const SLOTS: usize> Ring<SLOTS> {
         }
     }
 
-    /// Edge 2: fills the slots with `bytes`, as many as were reserved, and lets the drainer have
-    /// them. Any context.
+    /// Edge 2: fills the slots with `bytes`, as many as were reserved, and lets the drainer have them. Any context.
     pub(super) fn commit(&self, reservation: Reservation, bytes: &[u8]) {
         let Reservation { position, len } = reservation;
         debug_assert_eq!(len, bytes.len());
         for (at, chunk) in (position..).zip(bytes.chunks(SLOT)) {
             self.slots[Self::index(at)].with_mut(|slot| {
-                // SAFETY: the slot was reserved for this call's caller and is not committed yet, so
-                // nobody else touches it (life of a slot).
+                // SAFETY: the slot was reserved for this call's caller and is not committed yet, so nobody else touches
+                // it (life of a slot).
                 let slot = unsafe { &mut *slot };
                 slot[..chunk.len()].copy_from_slice(chunk);
             });
@@ -175,8 +168,7 @@ impl<const SLOTS: usize> Ring<SLOTS> {
         self.stamps[Self::index(position)].store(Self::stamp(position, len), Ordering::Release);
     }
 
-    /// The committed record at `position`. `None` if it is not committed, or no record begins
-    /// there.
+    /// The committed record at `position`. `None` if it is not committed, or no record begins there.
     pub(super) fn find(&self, position: u64) -> Option<Record> {
         // Acquire, with `commit`.
         let stamp = self.stamps[Self::index(position)].load(Ordering::Acquire);
@@ -188,14 +180,12 @@ impl<const SLOTS: usize> Ring<SLOTS> {
     ///
     /// # Safety
     ///
-    /// `record` was found in this ring and has not been released, and `offset` is less than its
-    /// length.
+    /// `record` was found in this ring and has not been released, and `offset` is less than its length.
     pub(super) unsafe fn read<R>(&self, record: Record, offset: usize, f: impl FnOnce(&[u8]) -> R) -> R {
         let index = Self::index(record.position + (offset / SLOT) as u64);
         let (start, end) = (offset % SLOT, record.len - offset / SLOT * SLOT);
         self.slots[index].with(|slot| {
-            // SAFETY: the record is committed and not released, so nobody writes the slot (life of
-            // a slot).
+            // SAFETY: the record is committed and not released, so nobody writes the slot (life of a slot).
             let slot = unsafe { &*slot };
             f(&slot[start..end.min(SLOT)])
         })

@@ -1,9 +1,8 @@
 //! The spool: the ring, the sinks that it is drained into, and who does that when.
 //!
-//! A writer commits a record and is done with it. Draining is anybody's business, one core at a
-//! time: whoever calls [`Spool::drain`] and gets the *turn* gives every sink what it has not had
-//! yet, as much as the sink takes without waiting. A record leaves the ring when the last sink has
-//! it.
+//! A writer commits a record and is done with it. Draining is anybody's business, one core at a time: whoever calls
+//! [`Spool::drain`] and gets the *turn* gives every sink what it has not had yet, as much as the sink takes without
+//! waiting. A record leaves the ring when the last sink has it.
 //!
 //! ```text
 //!            drain: turn free            nothing left, sinks full, budget spent
@@ -15,21 +14,19 @@
 //!
 //! # Hazards
 //!
-//! 1. *The record nobody drains.* A writer commits behind the drainer's last look, finds the turn
-//!    taken, and leaves; the drainer gives the turn back. So the drainer looks again after it has
-//!    (edge 3). Both change the same word by an exchange: if the writer found the turn taken, the
-//!    drainer's exchange comes later and acquires what the writer released, the record included.
-//! 2. *The interrupted drainer.* A handler that prints on the core of an interrupted drainer finds
-//!    the turn taken and leaves its record to it. Nobody waits for the turn.
-//! 3. *The full ring.* A writer who may wait helps: it drains and tries again for as long as
-//!    records leave the ring, and for some time after. Others drop the record and count it: in an
-//!    interrupt the drainer may be the very code that was interrupted. The count is printed as a
-//!    record of its own as soon as there is room.
-//! 4. *The stopped drainer.* A panic takes the turn without asking ([`Spool::seize`]). At worst it
-//!    repeats what a sink had already been given.
+//! 1. *The record nobody drains.* A writer commits behind the drainer's last look, finds the turn taken, and leaves;
+//!    the drainer gives the turn back. So the drainer looks again after it has (edge 3). Both change the same word by
+//!    an exchange: if the writer found the turn taken, the drainer's exchange comes later and acquires what the writer
+//!    released, the record included.
+//! 2. *The interrupted drainer.* A handler that prints on the core of an interrupted drainer finds the turn taken and
+//!    leaves its record to it. Nobody waits for the turn.
+//! 3. *The full ring.* A writer who may wait helps: it drains and tries again for as long as records leave the ring,
+//!    and for some time after. Others drop the record and count it: in an interrupt the drainer may be the very code
+//!    that was interrupted. The count is printed as a record of its own as soon as there is room.
+//! 4. *The stopped drainer.* A panic takes the turn without asking ([`Spool::seize`]). At worst it repeats what a sink
+//!    had already been given.
 //!
-//! What a record waits for at most, once interrupts drain: the interrupt of a sink that has room
-//! again.
+//! What a record waits for at most, once interrupts drain: the interrupt of a sink that has room again.
 
 #[cfg(not(all(loom, test)))]
 mod seized;
@@ -51,9 +48,8 @@ pub use seized::Seized;
 /// How many sinks there can be.
 pub const MAX_SINKS: usize = 4;
 
-/// How often a writer who finds the ring full looks again without a record having left it. On real
-/// hardware, where a look at the serial port takes about a microsecond, this is a tenth of a
-/// second.
+/// How often a writer who finds the ring full looks again without a record having left it. On real hardware, where a
+/// look at the serial port takes about a microsecond, this is a tenth of a second.
 const PATIENCE: u32 = if cfg!(all(loom, test)) { 2 } else { 100_000 };
 
 /// What a call of [`Spool::drain`] came to.
@@ -124,8 +120,8 @@ impl<const SLOTS: usize> Spool<SLOTS> {
         }
     }
 
-    /// Adds a sink, which gets everything that is still in the ring. False if there are too many.
-    /// Waits for the drainer to finish.
+    /// Adds a sink, which gets everything that is still in the ring. False if there are too many. Waits for the drainer
+    /// to finish.
     pub(super) fn add_sink(&self, sink: &'static dyn Sink) -> bool {
         loop {
             let added = self.with_turn(|outlets, _| {
@@ -195,8 +191,7 @@ impl<const SLOTS: usize> Spool<SLOTS> {
         }
     }
 
-    /// Gives each sink at most about `budget` bytes of what it has not had. Any context; never
-    /// waits.
+    /// Gives each sink at most about `budget` bytes of what it has not had. Any context; never waits.
     pub(super) fn drain(&self, budget: usize) -> Drained {
         loop {
             let drained = self.with_turn(|outlets, turn| self.drain_in_turn(outlets, turn, budget));
@@ -260,8 +255,8 @@ impl<const SLOTS: usize> Spool<SLOTS> {
             // SAFETY: they belong to whoever has the turn.
             f(unsafe { &mut *outlets }, &mut turn)
         });
-        // Release for the outlets; acquire for hazard 1. An exchange, because a store would not
-        // read what the one who was turned away has left.
+        // Release for the outlets; acquire for hazard 1. An exchange, because a store would not read what the one who
+        // was turned away has left.
         self.turn_taken.swap(false, Ordering::AcqRel);
         Some(result)
     }
@@ -278,8 +273,8 @@ impl Outlet {
             if left == 0 {
                 break Drained::More;
             }
-            // SAFETY: the record was found at this outlet's position, which `head` does not pass,
-            // and `offset` is less than its length until the position moves on.
+            // SAFETY: the record was found at this outlet's position, which `head` does not pass, and `offset` is less
+            // than its length until the position moves on.
             let taken = unsafe {
                 ring.read(record, self.offset, |bytes| {
                     let bytes = &bytes[..bytes.len().min(left)];

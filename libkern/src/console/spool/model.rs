@@ -6,8 +6,8 @@ use loom::thread;
 
 use super::*;
 
-/// A device with room for everything, in what loom can watch: it has no lock, so two drainers at
-/// once would be a race that loom reports.
+/// A device with room for everything, in what loom can watch: it has no lock, so two drainers at once would be a race
+/// that loom reports.
 struct Tape(UnsafeCell<Vec<u8>>);
 
 // SAFETY: reached only with the turn, which is what the models prove.
@@ -38,8 +38,8 @@ fn spool<const SLOTS: usize>(tape: &'static Tape) -> Arc<Spool<SLOTS>> {
     Arc::new(spool)
 }
 
-/// Hazard 1 of the spool, 4 of the ring: two cores write and drain, a third looks on; nothing is
-/// left behind and nothing is mixed, although the ring is so small that slots are reused.
+/// Hazard 1 of the spool, 4 of the ring: two cores write and drain, a third looks on; nothing is left behind and
+/// nothing is mixed, although the ring is so small that slots are reused.
 #[test]
 fn model_every_line_is_drained_and_whole() {
     loom::model(|| {
@@ -82,8 +82,8 @@ fn model_a_slot_is_reused_only_when_it_was_read() {
     });
 }
 
-/// Hazard 1 of the ring: a writer is interrupted between reserving and committing by a handler that
-/// prints, while another core drains.
+/// Hazard 1 of the ring: a writer is interrupted between reserving and committing by a handler that prints, while
+/// another core drains.
 #[test]
 fn model_an_interrupted_writers_handler_prints() {
     loom::model(|| {
@@ -109,8 +109,8 @@ fn model_an_interrupted_writers_handler_prints() {
 #[test]
 fn model_a_line_is_printed_or_counted() {
     let mut model = loom::model::Builder::new();
-    // With all of them this takes hours; a preemption more than are needed to get each party into
-    // the other's way at each step finds nothing more.
+    // With all of them this takes hours; a preemption more than are needed to get each party into the other's way at
+    // each step finds nothing more.
     model.preemption_bound = Some(3);
     model.check(|| {
         let tape = Tape::new();

@@ -12,8 +12,8 @@ use super::{Outlet, Outlets, Spool};
 /// How often a sink may refuse before the panic does without it.
 const PATIENCE: u32 = 1_000_000;
 
-/// Writes around the ring, straight to the sinks, and waits for them. What is in the ring comes
-/// first, except what was reserved and will not be committed any more.
+/// Writes around the ring, straight to the sinks, and waits for them. What is in the ring comes first, except what was
+/// reserved and will not be committed any more.
 pub struct Seized<'a> {
     outlets: &'a mut Outlets,
     turn: Turn,
@@ -22,8 +22,7 @@ pub struct Seized<'a> {
 
 /// The ring, whatever its size.
 trait Backlog {
-    /// Calls `print` with what `outlet` has not had of the committed records, in order, and moves
-    /// `outlet` behind it.
+    /// Calls `print` with what `outlet` has not had of the committed records, in order, and moves `outlet` behind it.
     fn catch_up(&self, outlet: &mut Outlet, print: &mut dyn FnMut(&[u8]));
 }
 
@@ -37,8 +36,7 @@ impl<const SLOTS: usize> Backlog for Ring<SLOTS> {
                 continue;
             };
             while outlet.offset < record.len() {
-                // SAFETY: found, not released, because `head` stays where it is from now on; the
-                // offset was checked.
+                // SAFETY: found, not released, because `head` stays where it is from now on; the offset was checked.
                 outlet.offset += unsafe {
                     self.read(record, outlet.offset, |bytes| {
                         print(bytes);
@@ -57,8 +55,8 @@ impl<const SLOTS: usize> Spool<SLOTS> {
     ///
     /// # Safety
     ///
-    /// Whoever has the turn will never go on: its core is stopped, or it is the code that panicked
-    /// on this core, to which it does not return. This is called once.
+    /// Whoever has the turn will never go on: its core is stopped, or it is the code that panicked on this core, to
+    /// which it does not return. This is called once.
     pub(in crate::console) unsafe fn seize(&self) -> Seized<'_> {
         // Relaxed: turns away whoever comes later on this core.
         self.turn_taken.store(true, Ordering::Relaxed);
