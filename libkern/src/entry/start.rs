@@ -12,7 +12,7 @@ use crate::arch::{
 use crate::bootinfo::{BootInfo, Kind};
 use crate::cpu::{self, Work};
 use crate::mem::frames::{self, FrameUse};
-use crate::{args, console, dev, mem};
+use crate::{args, console, dev, mem, random};
 
 /// The stack of `main`.
 const MAIN_STACK_LEN: usize = 256 * 1024;
@@ -72,6 +72,7 @@ extern "Rust" fn __roost_start(handover: Handover) -> ! {
     console::set_clock(clock::now_ns);
     clock::check_against_others();
     cpu::set_up();
+    random::init(features::entropy, clock::tsc);
     start_others(startup);
     for problem in args::command_line().problems() {
         log::warn!("command line: {problem}");

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use libkern::arch::{MAX_CORES, PAGE_SIZE, apic, clock, core_block, features, interrupts, irq, paging, timer};
 use libkern::testing::{Skipped, metric, skip};
-use libkern::{cpu, machine, time};
+use libkern::{cpu, machine, random, time};
 
 libkern::test_main!();
 
@@ -285,6 +285,17 @@ fn the_wall_clock_is_plausible() -> Result<(), Skipped> {
     let later = time::wall_clock().expect("it was there a moment ago");
     assert!(later >= now);
     Ok(())
+}
+
+#[libkern::test]
+fn random_numbers_differ_between_calls_and_cores() {
+    let mut numbers: Vec<u64> =
+        (0..cpu::count()).flat_map(|core| cpu::on(core, || [random::u64(), random::u64()])).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 2 * cpu::count());
+    let ones: u32 = (0..1000).map(|_| random::u64().count_ones()).sum();
+    assert!((30_000..34_000).contains(&ones), "{ones} of 64,000 bits are ones");
 }
 
 #[libkern::test]
