@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, thread};
 
 use anyhow::{Context as _, Result, bail};
+use cargo_metadata::diagnostic::DiagnosticLevel;
 use cargo_metadata::{Artifact, Message};
 
 use super::diagnose::Diagnosis;
@@ -52,7 +53,10 @@ pub fn build(request: &Request) -> Result<Built> {
             Message::CompilerMessage(message) => {
                 let message = message.message;
                 let found = Diagnosis::of(&message);
-                if found.is_none() || request.verbose {
+                // After an error comes a note on how to read more about it.
+                let is_explained =
+                    found.is_some() || diagnosis.is_some() && message.level == DiagnosticLevel::FailureNote;
+                if !is_explained || request.verbose {
                     lock(&progress).print(message.rendered.as_deref().unwrap_or(&message.message));
                 }
                 diagnosis = diagnosis.or(found);

@@ -73,6 +73,14 @@ impl Diagnosis {
             }
             Self::Symbols { missing } => {
                 let sentences = missing.iter().map(|(krate, symbols)| {
+                    if tree.as_ref().is_some_and(|tree| tree.is_root(krate)) {
+                        return format!(
+                            "`{}` calls functions that an image does not have ({}): there is no C library in it. \
+                             libkern may have what you need, or a crate that works without the standard library.",
+                            package.name,
+                            some_of(symbols),
+                        );
+                    }
                     let culprit = Culprit::find(tree.as_ref(), krate);
                     format!(
                         "the dependency `{}` calls a C library ({}), which an image does not have{}{}",
@@ -103,20 +111,18 @@ fn who_needs_std(text: &str) -> Option<String> {
     Some(krate.to_owned())
 }
 
-/// The undefined symbols that the linker speaks of, by the crate that refers to them. Those of the toolchain
-/// and of the application itself are left out: the first follow from others, the second need no explanation.
+/// The undefined symbols that the linker speaks of, by the crate that refers to them. Those of the toolchain are
+/// left out: they follow from others.
 fn undefined_symbols(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut missing: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut symbol = None;
+    // lld has a line with the symbol, then lines with places; GNU ld has both in one.
+    let mut above = None;
     for line in text.lines() {
         if let Some((_, name)) = line.split_once("undefined symbol: ") {
-            // lld: the symbol, then lines with places.
-            symbol = Some(name.trim());
-        } else if let Some((_, name)) = line.split_once("undefined reference to `") {
-            // GNU ld: both in one line.
-            symbol = Some(name.trim_end_matches('\''));
+            above = Some(name.trim());
         }
-        let (Some(symbol), Some(krate)) = (symbol, archive_crate(line)) else { continue };
+        let inline = line.split_once("undefined reference to `").map(|(_, name)| name.trim_end_matches('\''));
+        let (Some(symbol), Some(krate)) = (inline.or(above), referring_crate(line)) else { continue };
         if !TOOLCHAIN.contains(&krate.as_str()) {
             let symbols = missing.entry(krate).or_default();
             if !symbols.iter().any(|known| known == symbol) {
@@ -127,11 +133,13 @@ fn undefined_symbols(text: &str) -> BTreeMap<String, Vec<String>> {
     missing
 }
 
-/// The crate in `libNAME-HASH.rlib`, wherever the line has it.
-fn archive_crate(line: &str) -> Option<String> {
-    let (path, _) = line.split_once(".rlib")?;
-    let file = path.rsplit('/').next()?;
-    let (krate, _hash) = file.strip_prefix("lib")?.rsplit_once('-')?;
+/// The crate in `libNAME-HASH.rlib` or, for the one being linked, in `NAME-HASH.*.rcgu.o`, wherever the line has it.
+fn referring_crate(line: &str) -> Option<String> {
+    let krate = match line.split_once(".rlib") {
+        Some((path, _)) => path.rsplit('/').next()?.strip_prefix("lib")?,
+        None => line.split_once(".rcgu.o")?.0.rsplit(['/', ' ']).next()?.split('.').next()?,
+    };
+    let (krate, _hash) = krate.rsplit_once('-')?;
     Some(krate.to_owned())
 }
 
@@ -146,6 +154,11 @@ impl<'m> Tree<'m> {
         let is_root = |p: &&cargo_metadata::Package| p.manifest_path.as_std_path() == package.manifest;
         let root = metadata.packages.iter().find(is_root)?.id.clone();
         Some(Self { metadata, root })
+    }
+
+    /// Whether a crate is one of the application's own.
+    fn is_root(&self, krate: &str) -> bool {
+        self.metadata[&self.root].targets.iter().any(|target| target.name.replace('-', "_") == krate)
     }
 
     /// The shortest way from the application to a crate: the packages on it, both ends included.
@@ -269,13 +282,17 @@ mod tests {
             \n\
             rust-lld: error: undefined symbol: rust_eh_personality\n\
             >>>               core-12.rcgu.o:(DW.ref) in archive /t/lib/libcore-120cba.rlib\n\
-            rust-lld: error: undefined symbol: mine\n\
-            >>>               /t/deps/hello-1.o:(main)\n";
+            rust-lld: error: undefined symbol: malloc\n\
+            >>> referenced by main.rs:3 (src/main.rs:3)\n\
+            >>>               /t/deps/my_app-77.4k8.rcgu.o:(my_app::main)\n";
         let gnu = "/usr/bin/ld: /t/deps/libcalls_libc-c6134f.rlib(calls_libc-c6.rcgu.o): in function `h':\n\
-            /t/deps/libcalls_libc-c6134f.rlib(x.o): undefined reference to `getpid'\n";
+            /t/deps/libcalls_libc-c6134f.rlib(x.o): undefined reference to `getpid'\n\
+            /usr/bin/ld: /t/deps/my_app-77.4k8.rcgu.o: in function `main':\n\
+            /t/deps/my_app-77.4k8.rcgu.o:(.text+0x2): undefined reference to `malloc'\n";
         for text in [lld, gnu] {
             let found = Diagnosis::of(&diagnostic(None, "linking with `cc` failed: exit status: 1", text));
-            let missing = BTreeMap::from([("calls_libc".to_owned(), vec!["getpid".to_owned()])]);
+            let missing = [("calls_libc", "getpid"), ("my_app", "malloc")];
+            let missing = missing.map(|(krate, symbol)| (krate.to_owned(), vec![symbol.to_owned()])).into();
             assert_eq!(found, Some(Diagnosis::Symbols { missing }), "{text}");
         }
     }
