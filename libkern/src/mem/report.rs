@@ -30,7 +30,7 @@ pub struct Stats {
 pub struct HeapStats {
     /// Objects of up to 1016 bytes that are in use or in some core's magazines.
     pub small_objects: usize,
-    /// Their bytes.
+    /// The memory they take, in bytes.
     pub small_bytes: usize,
     /// Of these bytes, those in magazines that lie in a depot, free.
     pub in_depots_bytes: usize,
@@ -64,9 +64,11 @@ pub fn stats() -> Stats {
     if let Some((classes, medium)) = heap::counts() {
         for class in classes {
             stats.heap.small_objects += class.outside;
-            stats.heap.small_bytes += class.outside * class.size;
-            stats.heap.in_depots_bytes += class.in_depot * class.size;
+            stats.heap.small_bytes += class.outside * class.chunk;
+            stats.heap.in_depots_bytes += class.in_depot * class.chunk;
         }
+        // The sum of what cores may keep; there cannot be more than there is.
+        stats.heap.in_magazines_bytes = stats.heap.in_magazines_bytes.min(stats.heap.small_bytes);
         (stats.heap.medium_objects, stats.heap.medium_bytes) = medium;
     }
     stats
@@ -105,8 +107,8 @@ pub fn report(out: &mut dyn fmt::Write) -> fmt::Result {
         medium.0,
     )?;
     for class in classes.into_iter().filter(|class| class.outside > 0) {
-        let (objects, size) = (class.outside - class.in_depot.min(class.outside), class.size);
-        writeln!(out, "  {:>10}  {objects} of up to {size} bytes", Size(objects * size))?;
+        let objects = class.outside - class.in_depot.min(class.outside);
+        writeln!(out, "  {:>10}  {objects} of up to {} bytes", Size(objects * class.chunk), class.size)?;
     }
     Ok(())
 }
@@ -126,5 +128,27 @@ impl fmt::Display for Size {
             Some(width) => write!(f, "{number:>width$} {unit:<3}", width = width.saturating_sub(4)),
             None => write!(f, "{number} {unit}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_exact_while_that_is_short() {
+        let text = [5, 10_239, 10_240, 3 << 20, 128 << 20, 200 << 30].map(|bytes| Size(bytes).to_string());
+        assert_eq!(text, ["5 B", "10239 B", "10 KiB", "3072 KiB", "128 MiB", "200 GiB"]);
+        assert_eq!(format!("{:>10}|{:>10}", Size(96), Size(12_288)), "    96 B  |    12 KiB");
+    }
+
+    #[test]
+    fn a_report_says_who_holds_the_memory() {
+        let _machine = crate::mem::testing::machine();
+        let _held = frames::alloc(FrameUse::Devices).expect("there is memory");
+        let mut text = String::new();
+        report(&mut text).expect("a string takes everything");
+        assert!(text.contains("4096 B    devices"), "{text}");
+        assert_eq!(stats().used(FrameUse::Devices), PAGE_SIZE);
     }
 }

@@ -8,8 +8,8 @@
 //! pool    the machine   one lock: blocks of 2 MiB by bitmaps, split ones frame by frame, runs of any length
 //! ```
 //!
-//! A single frame costs some thirty instructions, none of which touches a line that another core writes; one time in 32 a
-//! batch moves, under the pool's lock. Runs come from the pool directly.
+//! Taking a single frame costs thirty instructions and freeing it forty, none of which touches a line that another core
+//! writes; one time in 32 a batch moves, under the pool's lock. Runs come from the pool directly.
 //!
 //! # Ownership
 //!
@@ -228,10 +228,10 @@ pub fn alloc(usage: FrameUse) -> Result<Frame, OutOfMemory> {
     }
 }
 
-/// Takes a frame full of zeros. Otherwise as [`alloc`].
+/// Takes a frame full of zeros. Otherwise as [`alloc()`].
 ///
 /// # Errors
-/// As [`alloc`].
+/// As [`alloc()`].
 pub fn alloc_zeroed(usage: FrameUse) -> Result<Frame, OutOfMemory> {
     let frame = alloc(usage)?;
     // SAFETY: the frame is ours, and the direct map shows it.

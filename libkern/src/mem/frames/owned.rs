@@ -12,7 +12,7 @@ use crate::mem::phys::PhysAddr;
 /// One frame of memory. Dropping it frees it; see [the module](super) for why.
 ///
 /// # Invariants
-/// The address of a frame that is this value's alone; in the bits below the page the number of its use, and [`FRAME`].
+/// The address of a frame that is this value's alone; in the bits below the page the number of its use, and `FRAME`.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "dropping a frame frees it"]
 pub struct Frame(NonZeroUsize);

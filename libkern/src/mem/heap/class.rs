@@ -34,12 +34,17 @@ pub(super) const fn size_of_class(class: usize) -> usize {
     class * CHUNK + (CHUNK - TAIL)
 }
 
+/// What an object of `class` takes of the base's memory.
+pub(super) const fn chunk_of_class(class: usize) -> usize {
+    (class + 1) * CHUNK
+}
+
 const _: () = assert!(class_of(1) == 0 && class_of(size_of_class(0)) == 0 && class_of(size_of_class(0) + 1) == 1);
 const _: () = assert!(class_of(size_of_class(CLASSES - 1)) == CLASSES - 1);
 
 /// How many objects of `class` make a magazine on a machine with plenty of memory: at most 4 KiB of them, at most 32.
 const fn full_len(class: usize) -> usize {
-    let fit = 4096 / ((class + 1) * CHUNK);
+    let fit = 4096 / chunk_of_class(class);
     if fit > 32 { 32 } else { fit }
 }
 
@@ -51,7 +56,7 @@ pub(super) const fn magazine_len(class: usize, shift: u32) -> usize {
 
 /// Bytes of memory in a full magazine.
 pub(super) const fn magazine_bytes(class: usize, shift: u32) -> usize {
-    magazine_len(class, shift) * (class + 1) * CHUNK
+    magazine_len(class, shift) * chunk_of_class(class)
 }
 
 /// How an object is served. A function of its layout alone, because freeing must find the same answer.

@@ -3,7 +3,7 @@
 //! # Layers
 //!
 //! ```text
-//! magazines   a core     lists of free objects, by class: no lock, no locked instruction
+//! magazines   a core     lists of free objects, by class: no lock, no locked instruction, some 16 instructions
 //! depot       a class    full magazines on their way from cores that free to cores that allocate: a lock for each class
 //! base        everybody  `talc` over arenas of frames: one lock
 //! frames      everybody  objects of about a page and more have frames of their own
@@ -214,6 +214,8 @@ pub(super) fn core_online(total_bytes: usize) {
 pub(super) struct ClassCounts {
     /// The largest size.
     pub(super) size: usize,
+    /// What each takes of the base's memory, in bytes.
+    pub(super) chunk: usize,
     /// Taken from the base: in use, in magazines, in the depot.
     pub(super) outside: usize,
     /// Of these, in the depot.
@@ -228,6 +230,7 @@ pub(super) fn counts() -> Option<([ClassCounts; CLASSES], (usize, usize))> {
     };
     let classes = core::array::from_fn(|class| ClassCounts {
         size: class::size_of_class(class),
+        chunk: class::chunk_of_class(class),
         outside: outside[class],
         in_depot: magazines::in_depot(class),
     });
