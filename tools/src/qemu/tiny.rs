@@ -43,6 +43,17 @@ impl Guest {
         self
     }
 
+    /// Waits for `count` bytes at the serial port and writes each back to it.
+    #[cfg(test)]
+    pub fn echo(mut self, count: usize) -> Self {
+        for _ in 0..count {
+            // wait: mov dx, 0x3fd; in al, dx; test al, 1; jz wait; mov dx, 0x3f8; in al, dx; out dx, al
+            self.code.extend([0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 1, 0x74, 0xf7]);
+            self.code.extend([0x66, 0xba, 0xf8, 0x03, 0xec, 0xee]);
+        }
+        self
+    }
+
     /// Runs `then`, which must not return, if the command line ends with `last`.
     ///
     /// Only before anything else: it takes the command line from where PVH leaves its address.
