@@ -149,10 +149,13 @@ impl MemoryMap {
         self.regions.is_empty()
     }
 
-    /// Whether all of `start..end` is of `kind`.
-    pub(super) fn covers(&self, start: u64, end: u64, kind: Kind) -> bool {
+    /// Whether a loader may have put a module at `start..end`: in usable memory, or in memory that it then took out of
+    /// its map as reserved, as QEMU's microvm does.
+    pub(super) fn is_room_for_module(&self, start: u64, end: u64) -> bool {
         // One region suffices, because touching regions of a kind are one.
-        self.regions.iter().any(|region| region.kind == kind && region.start <= start && end <= region.end)
+        self.regions.iter().any(|region| {
+            matches!(region.kind, Kind::Usable | Kind::Reserved) && region.start <= start && end <= region.end
+        })
     }
 
     /// Whether no byte of `start..end` is memory, whoever it belongs to, and all of them can be addressed.

@@ -88,7 +88,7 @@ pub struct BootInfo<'a> {
     pub memory: MemoryMap,
     /// The kernel command line; empty if there was none.
     pub command_line: &'a str,
-    /// Modules. Each was in usable memory and overlaps neither the image nor another module.
+    /// Modules. Each was in a region that the loader lists and overlaps neither the image nor another module.
     pub modules: Vec<Module<'a>, MAX_MODULES>,
     /// Physical address of a root system description pointer whose signature and checksums are right. It may be the
     /// loader's copy, which lies in [`Kind::BootData`].
@@ -141,7 +141,7 @@ impl<'a> BootInfo<'a> {
         let Module { start, end, .. } = module;
         if start >= end {
             self.notes.add(Note::ModuleEmpty { start, end });
-        } else if !self.memory.covers(start, end, Kind::Usable) {
+        } else if !self.memory.is_room_for_module(start, end) {
             self.notes.add(Note::ModuleMisplaced { start, end });
         } else if self.modules.push(module).is_err() {
             self.notes.add(Note::ModuleTooMany { start, end });

@@ -52,7 +52,7 @@ pub enum Note {
         /// Physical end.
         end: u64,
     },
-    /// A module that is not in usable memory, or overlaps the image or another module.
+    /// A module that is not in memory, or overlaps the image or another module.
     ModuleMisplaced {
         /// Physical start.
         start: u64,
@@ -113,7 +113,7 @@ impl fmt::Display for Note {
                 write!(f, "the module at {start:#x}..{end:#x} is empty; left out")
             }
             Self::ModuleMisplaced { start, end } => {
-                write!(f, "the module at {start:#x}..{end:#x} is not in free memory; left out")
+                write!(f, "the module at {start:#x}..{end:#x} is in no memory of its own; left out")
             }
             Self::ModuleTooMany { start, end } => {
                 write!(f, "the module at {start:#x}..{end:#x} is one too many; left out")

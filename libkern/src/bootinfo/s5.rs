@@ -81,6 +81,8 @@ mod tests {
 
     #[test]
     fn byte_constants_are_read() {
+        let microvm = b"\x08_S5_\x12\x07\x04\x0a\x05\x00\x00\x00FACP";
+        assert_eq!(sleep_type(microvm), Some((5, 0)));
         let aml = b"\x10\x20\x08_S5_\x12\x0a\x04\x0a\x05\x0a\x07\x00\x00\x08_S4_";
         assert_eq!(sleep_type(aml), Some((5, 7)));
     }

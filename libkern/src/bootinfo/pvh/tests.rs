@@ -1,6 +1,11 @@
 use super::super::rsdp::tests::pointer;
 use super::*;
 
+/// Whether all of `start..end` is one region of `kind`.
+fn covers(info: &BootInfo<'_>, start: u64, end: u64, kind: Kind) -> bool {
+    info.memory.regions().iter().any(|region| region.kind == kind && region.start <= start && end <= region.end)
+}
+
 const IMAGE: Range<u64> = 0x20_0000..0x28_0000;
 const START_INFO: u64 = 0x6000;
 const MAP: u64 = 0x6100;
@@ -85,10 +90,10 @@ fn everything_a_loader_says_is_found() {
     assert_eq!(info.rsdp, Some(ACPI));
     let module = |start, end, command_line| Module { start, end, command_line };
     assert_eq!(info.modules, [module(0x100_0000, 0x100_2800, "disk one"), module(0x110_0000, 0x110_0008, "")]);
-    assert!(info.memory.covers(TEXTS, TEXTS + PAGE, Kind::BootData));
-    assert!(info.memory.covers(IMAGE.start, IMAGE.end, Kind::Image));
-    assert!(info.memory.covers(0x100_0000, 0x100_3000, Kind::Module));
-    assert!(info.memory.covers(0x111_0000, 0x400_0000, Kind::Usable));
+    assert!(covers(&info, TEXTS, TEXTS + PAGE, Kind::BootData));
+    assert!(covers(&info, IMAGE.start, IMAGE.end, Kind::Image));
+    assert!(covers(&info, 0x100_0000, 0x100_3000, Kind::Module));
+    assert!(covers(&info, 0x111_0000, 0x400_0000, Kind::Usable));
 }
 
 #[test]
@@ -163,7 +168,7 @@ fn a_text_may_cross_a_page() {
     memory.put64(START_INFO + 24, at);
     let info = memory.parsed();
     assert_eq!((info.command_line, info.notes()), ("across", &[][..]));
-    assert!(info.memory.covers(TEXTS, TEXTS + 2 * PAGE, Kind::BootData));
+    assert!(covers(&info, TEXTS, TEXTS + 2 * PAGE, Kind::BootData));
 }
 
 #[test]
@@ -221,6 +226,16 @@ fn modules_that_cannot_be_are_left_out() {
             Note::ModuleEmpty { start: 0x200_0000, end: 0x200_0000 },
         ]
     );
+}
+
+#[test]
+fn a_module_may_lie_in_memory_that_its_loader_reserved_for_it() {
+    let mut memory = Memory::new();
+    memory.map(&[(0, 0x9_fc00, 1), (0x10_0000, 0x3ef_f000, 1), (0x3ff_f000, 0x1000, 2)]);
+    memory.modules(&[(0x3ff_f000, 0xb1, 0)]);
+    let info = memory.parsed();
+    assert_eq!((info.modules.len(), info.notes()), (1, &[][..]));
+    assert!(covers(&info, 0x3ff_f000, 0x400_0000, Kind::Module));
 }
 
 #[test]
