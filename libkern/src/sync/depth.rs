@@ -12,7 +12,7 @@ pub(super) const LOCKS: usize = 0;
 pub(super) const IRQS_OFF: usize = 1;
 /// One if interrupts were on when the first of those values came to be, else zero.
 pub(super) const IRQS_WERE_ON: usize = 2;
-/// Calls into the heap that use this core's magazines, less one once the core has any. See `mem::heap::magazines`.
+/// Calls into the heap that use this core's magazines, less one once the core has any. See `mem::heap::claim`.
 pub(crate) const HEAP: usize = 3;
 
 /// How many spin locks this core holds.

@@ -11,7 +11,7 @@ use talc::base::binning::{Binning, DefaultBinning};
 use talc::base::{CHUNK_UNIT, Talc};
 use talc::source::Source;
 
-use super::class::{CLASSES, size_of_class};
+use super::class::{CLASSES, layout_of_class};
 use super::list::List;
 use crate::arch::PAGE_SIZE;
 use crate::mem::frames::{self, FrameUse, Run, RunRequest};
@@ -39,7 +39,7 @@ impl Base {
 
     /// One object of `class`, aligned to `align`. Null if there is no memory.
     pub(super) fn take(&mut self, class: usize, align: usize) -> *mut u8 {
-        let layout = Layout::from_size_align(size_of_class(class), align).expect("sizes of classes are small");
+        let Ok(layout) = layout_of_class(class).align_to(align) else { return ptr::null_mut() };
         // SAFETY: the size is not zero.
         let object = unsafe { self.talc.allocate(layout) };
         self.outside[class] += usize::from(object.is_some());
@@ -65,11 +65,10 @@ impl Base {
     /// # Safety
     /// It is an object of `class` that was taken and that nobody uses.
     pub(super) unsafe fn give(&mut self, class: usize, object: *mut u8) {
-        let layout = Layout::from_size_align(size_of_class(class), 1).expect("sizes of classes are small");
         self.outside[class] -= 1;
         // SAFETY: the caller's word. The base derives the chunk's end from the size, which is the same for all sizes of
         // the class; it has no use for the alignment.
-        unsafe { self.talc.deallocate(object, layout) };
+        unsafe { self.talc.deallocate(object, layout_of_class(class)) };
     }
 
     /// Takes objects back.

@@ -34,6 +34,11 @@ pub(super) const fn size_of_class(class: usize) -> usize {
     class * CHUNK + (CHUNK - TAIL)
 }
 
+/// The layout by which the base knows objects of `class`.
+pub(super) fn layout_of_class(class: usize) -> Layout {
+    Layout::from_size_align(size_of_class(class), 1).expect("sizes of classes are small")
+}
+
 /// What an object of `class` takes of the base's memory.
 pub(super) const fn chunk_of_class(class: usize) -> usize {
     (class + 1) * CHUNK

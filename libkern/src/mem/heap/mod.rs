@@ -11,7 +11,7 @@
 //!
 //! It is Bonwick's design (magazines and depot, 2001) with two turns. Magazines are lists through the free objects, so
 //! they take no memory ([`list`]). And what keeps an interrupt's handler out of a list that is being changed is not turning
-//! interrupts off but a counter that it finds raised ([`magazines`]).
+//! interrupts off but a counter that it finds raised ([`claim`]).
 //!
 //! An object may be freed on any core: it goes to the magazine of the core that frees it.
 //!
@@ -34,7 +34,9 @@
 //! or a lock. Interrupts off in the fast path: a dozen instructions, and on hardware twice the time of the rest.
 
 mod base;
+mod claim;
 mod class;
+mod cores;
 mod depot;
 mod list;
 mod magazines;
@@ -44,9 +46,9 @@ use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use base::BASE;
+use claim::Claim;
 use class::{CLASS_ALIGN, CLASSES, Route, class_of};
-use magazines::Claim;
-pub(super) use magazines::{answer, kept_bytes, trim};
+pub(super) use cores::{answer, core_online, kept_bytes, trim};
 
 use super::frames::{self, Frame, FrameUse, Limit, Run, RunRequest};
 use super::phys::PhysAddr;
@@ -74,7 +76,7 @@ unsafe impl GlobalAlloc for Heap {
         let Some(claim) = Claim::new() else { return alloc_unusual(layout) };
         match claim.pop(class) {
             Some(object) => object,
-            None => magazines::refill(claim, class),
+            None => claim::refill(claim, class),
         }
     }
 
@@ -87,12 +89,12 @@ unsafe impl GlobalAlloc for Heap {
         }
         let Some(claim) = Claim::new() else {
             // SAFETY: by its layout it is an object of the class, and the caller gives it up.
-            return unsafe { magazines::give_to_base(class, object) };
+            return unsafe { give_to_base(class, object) };
         };
         // SAFETY: as above.
         unsafe {
             if !claim.push(class, object) {
-                magazines::flush(claim, class, object);
+                claim::flush(claim, class, object);
             }
         }
     }
@@ -129,9 +131,20 @@ fn alloc_unusual(layout: Layout) -> *mut u8 {
     if !object.is_null() {
         return object;
     }
-    magazines::trim();
+    trim();
     let object = take();
     if object.is_null() { failed(layout) } else { object }
+}
+
+/// Frees an object of `class` for code that may not use the magazines.
+///
+/// # Safety
+/// `object` is an object of `class` that the caller gives up.
+#[cold]
+#[inline(never)]
+unsafe fn give_to_base(class: usize, object: *mut u8) {
+    // SAFETY: the caller's word.
+    unsafe { BASE.lock().give(class, object) };
 }
 
 /// # Safety
@@ -142,7 +155,7 @@ unsafe fn dealloc_unusual(object: *mut u8, layout: Layout) {
     // SAFETY: the caller's word; the route is the one by which the object came.
     unsafe {
         match Route::of(layout) {
-            Route::Class(class) => magazines::give_to_base(class, object),
+            Route::Class(class) => give_to_base(class, object),
             Route::Base => BASE.lock().give_large(object, layout),
             Route::Frames(count) => give_frames(PhysAddr::from_direct_map(object), count),
         }
@@ -204,11 +217,6 @@ pub(super) fn last_failure() -> Option<Layout> {
     Layout::from_size_align(size, align).ok().filter(|_| size > 0)
 }
 
-/// Lets the running core use magazines. Once for each core; again is harmless.
-pub(super) fn core_online(total_bytes: usize) {
-    magazines::core_online(total_bytes);
-}
-
 /// Objects of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ClassCounts {
@@ -232,7 +240,7 @@ pub(super) fn counts() -> Option<([ClassCounts; CLASSES], (usize, usize))> {
         size: class::size_of_class(class),
         chunk: class::chunk_of_class(class),
         outside: outside[class],
-        in_depot: magazines::in_depot(class),
+        in_depot: cores::in_depot(class),
     });
     Some((classes, large))
 }
