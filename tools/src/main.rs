@@ -14,6 +14,7 @@ mod build;
 mod doctor;
 mod host;
 mod image;
+mod libtest;
 mod lint;
 mod new;
 mod qemu;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::build::{self, Image, Package, Profile, Request, Settings, Target};
+use crate::build::{self, Image, Kind, Package, Profile, Request, Settings, Target};
+use crate::libtest;
 use crate::qemu::{self, Config, Event, Message, Outcome};
 use crate::screen::Screen;
 
@@ -36,6 +37,10 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     bin: Option<String>,
 
+    /// Boot this one of its test suites instead. Arguments are those of `cargo test -- ARGS`.
+    #[arg(long, value_name = "NAME", conflicts_with = "bin")]
+    test: Option<String>,
+
     /// Features of it to switch on.
     #[arg(long, short = 'F', value_name = "FEATURES", value_delimiter = ',')]
     features: Vec<String>,
@@ -56,7 +61,7 @@ pub struct Args {
     #[arg(long)]
     gdb: bool,
 
-    /// End the run after so many seconds.
+    /// End the run after so many seconds; with a test suite, each of its cases.
     #[arg(long, value_name = "S")]
     timeout: Option<u64>,
 
@@ -87,47 +92,52 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         (_, true) => Profile::Dev,
         _ => settings.profile.unwrap_or_default(),
     };
+    let target = match (args.bin, args.test) {
+        (Some(name), _) => Target::Bin(name),
+        (_, Some(name)) => Target::Test(name),
+        _ => Target::Default,
+    };
     // Before the build, so that a machine that cannot be is refused at once.
-    let mut config = config(&args.machine, &settings, &args.args)?;
+    let mut config = config(&args.machine, &settings)?;
     config.timeout = args.timeout.map(Duration::from_secs).or(config.timeout);
-    let image = build::build(&Request {
-        target: args.bin.map_or(Target::Default, Target::Bin),
-        profile,
-        features: args.features,
-        verbose: args.verbose,
-        ..Request::new(package)
-    })?;
+    let request = Request { target, profile, features: args.features, verbose: args.verbose, ..Request::new(package) };
+    let image = build::build(&request)?;
     if args.gdb {
         let port = free_port();
         config.gdb = Some(port);
         eprintln!("The machine waits for a debugger:");
         eprintln!("  gdb -ex 'target remote localhost:{port}' {}", image.path.display());
     }
-    boot(&image, &config)
+    boot(&image, config, &args.args, &settings)
 }
 
-/// The machine that an application is run on, with this process's standard input at its serial port.
+/// The machine that a package is run on.
 ///
 /// # Errors
 /// If options and settings contradict each other.
-pub fn config(options: &qemu::Options, settings: &Settings, args: &[String]) -> anyhow::Result<Config> {
-    let words = match (args, &settings.args) {
-        ([], Some(usual)) => usual,
-        (given, _) => given,
-    };
-    Ok(Config {
-        append: qemu::join_words(words),
-        stdin: true,
-        timeout: settings.timeout.map(Duration::from_secs),
-        ..options.resolve(settings)?
-    })
+pub fn config(options: &qemu::Options, settings: &Settings) -> anyhow::Result<Config> {
+    Ok(Config { timeout: settings.timeout.map(Duration::from_secs), ..options.resolve(settings)? })
 }
 
-/// Boots an image, shows its console, and returns its exit code.
+/// Boots an image as what it is, with these arguments, and returns its exit code.
 ///
 /// # Errors
 /// If it cannot be booted.
-pub fn boot(image: &Image, config: &Config) -> anyhow::Result<ExitCode> {
+pub fn boot(image: &Image, config: Config, args: &[String], settings: &Settings) -> anyhow::Result<ExitCode> {
+    match image.kind {
+        Kind::Suite => libtest::run(image, &config, args),
+        Kind::Application => {
+            let words = match (args, &settings.args) {
+                ([], Some(usual)) => usual,
+                (given, _) => given,
+            };
+            application(image, &Config { append: qemu::join_words(words), stdin: true, ..config })
+        }
+    }
+}
+
+/// Boots an application and is its console.
+fn application(image: &Image, config: &Config) -> anyhow::Result<ExitCode> {
     let mut screen = Screen::new(io::stdout().lock(), &image.path);
     let outcome = qemu::run(image, config, &mut |message| {
         match message {

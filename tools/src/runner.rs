@@ -13,10 +13,8 @@ use std::{env, fs};
 
 use anyhow::Context as _;
 
-use crate::build::{self, Image, Kind, Package, Settings};
+use crate::build::{self, Image, Package, Settings};
 use crate::{qemu, run};
-
-mod libtest;
 
 /// Boot an executable that cargo built, or run it, if it is a program of the host.
 #[derive(clap::Args)]
@@ -39,9 +37,9 @@ pub struct Args {
 /// If the image cannot be booted, or the program not be started.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let bytes = fs::read(&args.image).with_context(|| format!("cannot read {}", args.image.display()))?;
-    let Some(kind) = build::kind(&bytes)? else {
+    if build::kind(&bytes)?.is_none() {
         return Err(exec(&args.image, &args.args));
-    };
+    }
     let words = args.args.into_iter().map(|arg| {
         arg.into_string().map_err(|arg| anyhow::anyhow!("an image takes no argument like {arg:?}, which is no UTF-8"))
     });
@@ -49,11 +47,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let directory = args.manifest_dir.or_else(|| env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from));
     let settings = settings(directory.as_deref())?;
     let image = Image::open(args.image)?;
-    let options = qemu::Options::default();
-    match kind {
-        Kind::Application => run::boot(&image, &run::config(&options, &settings, &words)?),
-        Kind::Suite => libtest::run(&image, &options.resolve(&settings)?, &words),
-    }
+    run::boot(&image, run::config(&qemu::Options::default(), &settings)?, &words, &settings)
 }
 
 /// Puts the program in this process's place; returns only if that fails.

@@ -83,9 +83,17 @@ fn a_death_and_a_timeout_have_codes_and_sentences_of_their_own() {
     }
 }
 
+/// Waits for a byte at the serial port and writes it back.
+const ECHO: [u8; 15] = [
+    // wait: mov dx, 0x3fd; in al, dx; test al, 1; jz wait
+    0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 1, 0x74, 0xf7, // mov dx, 0x3f8; in al, dx; out dx, al
+    0x66, 0xba, 0xf8, 0x03, 0xec, 0xee,
+];
+
 #[test]
 fn standard_input_reaches_the_serial_port() {
-    let Some(image) = image(exits(Guest::default().echo(3), 0), APPLICATION) else { return };
+    let guest = exits(Guest::default().raw(&ECHO.repeat(3)), 0);
+    let Some(image) = image(guest, APPLICATION) else { return };
     let mut child = runner(image.path(), &[]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"abc").unwrap();
     let output = child.wait_with_output().unwrap();

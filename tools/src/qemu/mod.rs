@@ -30,7 +30,7 @@ pub use accel::{Accel, resolve};
 pub use cmdline::join as join_words;
 pub use event::{Case, Event};
 pub use interrupt::interrupted;
-pub use machine::{Boot, Firmware, Machine, Medium};
+pub use machine::{Boot, Machine};
 pub use options::Options;
 pub use outcome::Outcome;
 pub use session::{Message, Session, Step};

@@ -43,14 +43,9 @@ impl Guest {
         self
     }
 
-    /// Waits for `count` bytes at the serial port and writes each back to it.
-    #[cfg(test)]
-    pub fn echo(mut self, count: usize) -> Self {
-        for _ in 0..count {
-            // wait: mov dx, 0x3fd; in al, dx; test al, 1; jz wait; mov dx, 0x3f8; in al, dx; out dx, al
-            self.code.extend([0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 1, 0x74, 0xf7]);
-            self.code.extend([0x66, 0xba, 0xf8, 0x03, 0xec, 0xee]);
-        }
+    /// Executes machine code.
+    pub fn raw(mut self, code: &[u8]) -> Self {
+        self.code.extend(code);
         self
     }
 
@@ -72,18 +67,16 @@ impl Guest {
     }
 
     /// Stops for good. A guest that ends otherwise needs none.
-    pub fn halt(mut self) -> Self {
+    pub fn halt(self) -> Self {
         // cli; hlt; jmp to the hlt
-        self.code.extend([0xfa, 0xf4, 0xeb, 0xfd]);
-        self
+        self.raw(&[0xfa, 0xf4, 0xeb, 0xfd])
     }
 
     /// Dies of a triple fault: an interrupt table of no entries, then an exception.
     #[cfg(test)]
-    pub fn triple_fault(mut self) -> Self {
+    pub fn triple_fault(self) -> Self {
         // push 0; push 0; lidt [esp]; ud2
-        self.code.extend([0x6a, 0, 0x6a, 0, 0x0f, 0x01, 0x1c, 0x24, 0x0f, 0x0b]);
-        self
+        self.raw(&[0x6a, 0, 0x6a, 0, 0x0f, 0x01, 0x1c, 0x24, 0x0f, 0x0b])
     }
 
     /// The image of this guest; `kind` as in its Roost note (1: an application, 2: a test suite).

@@ -49,7 +49,7 @@ struct Args {
     format: Option<String>,
 }
 
-/// Runs the suite with the arguments that `cargo test` was given after `--`.
+/// Runs the suite with the arguments that `cargo test` or `cargo roost run` was given after `--`.
 ///
 /// # Errors
 /// If the image cannot be booted at all.
@@ -58,7 +58,14 @@ pub fn run(image: &Image, config: &Config, words: &[String]) -> anyhow::Result<E
         Ok(args) => args,
         Err(error) => error.exit(),
     };
-    let mut plan = Plan { filter: args.filter.clone(), long: args.include_ignored, ..Plan::default() };
+    // Who looks at a case in a debugger is in no hurry.
+    let limit = if config.gdb.is_some() { Duration::from_secs(u32::MAX.into()) } else { suite::CASE_TIMEOUT };
+    let mut plan = Plan {
+        filter: args.filter.clone(),
+        long: args.include_ignored,
+        case_timeout: config.timeout.unwrap_or(limit),
+        ..Plan::default()
+    };
     if args.list || args.exact {
         let cases = suite::list(image, config, &plan)?;
         let is_meant = |case: &Case| !args.exact || Some(&case.name) == args.filter.as_ref();
