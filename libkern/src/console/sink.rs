@@ -56,7 +56,7 @@ impl<T> TurnCell<T> {
     }
 
     /// The content, for as long as the turn is borrowed.
-    #[expect(clippy::mut_from_ref, reason = "the turn is what is borrowed exclusively")]
+    #[allow(clippy::mut_from_ref, reason = "the turn is what is borrowed exclusively")]
     pub fn get<'a>(&'a self, _turn: &'a mut Turn) -> &'a mut T {
         // SAFETY: by its invariant there is no other turn in use, and this one is borrowed for as long as what is
         // returned.

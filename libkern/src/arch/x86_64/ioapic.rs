@@ -47,7 +47,7 @@ pub fn route_isa(line: u8, vector: u8, core: usize) -> bool {
     }
     // The redirection table has room for eight bits; above that, interrupts go to the boot processor.
     let destination = u8::try_from(core_block::apic_id_of(core)).unwrap_or(core_block::apic_id_of(0) as u8);
-    let found = madt.get().entries().any(|entry| {
+    madt.get().entries().any(|entry| {
         let MadtEntry::IoApic(entry) = entry else { return false };
         let first = entry.global_system_interrupt_base;
         // SAFETY: the controller's page of registers, used under the lock.
@@ -70,6 +70,5 @@ pub fn route_isa(line: u8, vector: u8, core: usize) -> bool {
             irq::restore(irq_flags);
             ours
         }
-    });
-    found
+    })
 }

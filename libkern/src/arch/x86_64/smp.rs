@@ -13,7 +13,7 @@
 //! once. So none waits for another.
 //!
 //! A core that does not come up in time is reported and left out of nothing: its id stays its own, it is merely not
-//! [`is_up`].
+//! up.
 
 use core::arch::global_asm;
 use core::ptr::{self, addr_of};

@@ -23,9 +23,9 @@ fn every_core_is_up_and_runs_what_it_is_given() {
             ran[core].fetch_add(1, Ordering::Relaxed);
         });
     }
-    for core in 0..cpu::count() {
+    for (core, ran) in ran.iter().enumerate().take(cpu::count()) {
         assert!(cpu::is_up(core), "core {core}");
-        assert_eq!(ran[core].load(Ordering::Relaxed), 100, "core {core}");
+        assert_eq!(ran.load(Ordering::Relaxed), 100, "core {core}");
         assert_eq!(cpu::on(core, cpu::id), core);
     }
 }
