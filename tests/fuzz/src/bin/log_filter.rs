@@ -1,0 +1,4 @@
+//! `log_filter` with libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::targets::log_filter(data));

@@ -1,0 +1,4 @@
+//! `multiboot2` with libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::targets::multiboot2(data));

@@ -1,0 +1,4 @@
+//! `pvh` with libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::targets::pvh(data));
