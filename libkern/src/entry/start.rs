@@ -110,7 +110,12 @@ fn stack_frame() -> Option<u64> {
 
 fn start_others(startup: Option<(u64, u64)>) {
     let mut ids = Vec::new();
-    let found = smp::enumerate(|_, id| ids.push(id));
+    let found = smp::enumerate(|_, id| {
+        // Firmware has been seen to list a processor in both of the forms that there are.
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    });
     if found > arch::MAX_CORES {
         log::warn!("the machine has {found} cores, of which {} are used", arch::MAX_CORES);
     }
@@ -191,7 +196,11 @@ fn reclaim(info: &BootInfo<'_>) {
             }
         }
     }
-    for region in info.memory.regions().iter().filter(|region| region.kind == Kind::BootData) {
+    /// Below is where cores start. One that did not come up in time may still be about to.
+    const START_END: u64 = 1 << 20;
+    let all_up = smp::up() == cpu::count();
+    let boot_data = info.memory.regions().iter().filter(|region| region.kind == Kind::BootData);
+    for region in boot_data.filter(|region| all_up || region.start >= START_END) {
         // SAFETY: what the kernel keeps of it has been copied.
         unsafe {
             frames::reclaim(region.start..region.end);

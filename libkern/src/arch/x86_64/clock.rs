@@ -23,7 +23,10 @@ static TICK_SCALE: AtomicU64 = AtomicU64::new(1 << 32);
 /// Ticks of the local APIC's timer in 2^32 nanoseconds.
 static TIMER_SCALE: AtomicU64 = AtomicU64::new(1 << 32);
 static FREQUENCY: AtomicU64 = AtomicU64::new(0);
+/// Whether some core's counter was behind another's.
 static UNSYNCHRONISED: AtomicBool = AtomicBool::new(false);
+/// Whether time is read from the reference clock instead.
+static BY_REFERENCE: AtomicBool = AtomicBool::new(false);
 
 /// The greatest value that any core has read in [`check_against_others`].
 static LATEST: AtomicU64 = AtomicU64::new(0);
@@ -52,7 +55,7 @@ pub fn tsc_ordered() -> u64 {
 /// Nanoseconds since reset. Any context; monotonic on each core, and across cores within the bound that boot checked.
 #[inline(always)]
 pub fn now_ns() -> u64 {
-    if UNSYNCHRONISED.load(Ordering::Relaxed) {
+    if BY_REFERENCE.load(Ordering::Relaxed) {
         return reference_now_ns();
     }
     ticks_to_ns(tsc())
@@ -180,8 +183,11 @@ pub fn report_synchronisation() {
             ticks_to_ns(worst_warp()),
             ReferenceClock::get().name(),
         );
-        // From here on the reference counts from this moment.
-        REFERENCE_TICKS.lock().0 = ReferenceClock::get().now();
+        // The reference goes on from the time that it is now.
+        let reference = ReferenceClock::get();
+        let ticks = u128::from(ticks_to_ns(tsc())) * u128::from(reference.hz()) / 1_000_000_000;
+        *REFERENCE_TICKS.lock() = (reference.now(), ticks as u64);
+        BY_REFERENCE.store(true, Ordering::Relaxed);
     }
 }
 
