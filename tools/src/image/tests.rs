@@ -130,7 +130,9 @@ fn finish(mut child: Child) -> (Option<i32>, String) {
 #[test]
 fn an_iso_boots_on_bios_and_hands_its_arguments_over() {
     let Some(media) = Media::new() else { return };
-    let iso = media.make(Format::Iso, "a.iso");
+    // A new project's own configuration does what happens without one.
+    let user = Some(include_str!("../../app-template/grub.cfg"));
+    let iso = media.make_with(Format::Iso, "a.iso", &Config { args: ARGS, user });
     let machine = Machine { board: "q35", firmware: Firmware::Bios, drive: Drive::Disc, has_serial: true };
     media.boot(&iso, machine);
 }
