@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use anyhow::bail;
 use serde::Deserialize;
 
 use crate::build::Profile;
@@ -70,6 +71,18 @@ impl Default for Configuration {
 }
 
 impl Configuration {
+    /// Says what is wrong with a machine that QEMU could not be.
+    ///
+    /// # Errors
+    /// A sentence about the first contradiction.
+    pub fn check(&self) -> anyhow::Result<()> {
+        if self.timing == Timing::Icount && (self.apic, self.smp) != (Apic::Xapic, 1) {
+            // QEMU 10 gives up with `Bad icount read` when the timer is accessed through an MSR.
+            bail!("under icount a machine has one core and an xAPIC, not {self}");
+        }
+        self.to_qemu().check()
+    }
+
     /// The machine as QEMU is to build it.
     pub fn to_qemu(&self) -> qemu::Config {
         let mut config = qemu::Config {

@@ -64,7 +64,7 @@ pub fn parse(text: &str) -> anyhow::Result<Deaths> {
             death.on.push(Configuration::default());
         }
         for configuration in &death.on {
-            configuration.to_qemu().check()?;
+            configuration.check()?;
         }
     }
     Ok(deaths)

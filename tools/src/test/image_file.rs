@@ -4,7 +4,12 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use object::{Object, ObjectSection, ObjectSymbol};
+use object::elf::FileHeader64;
+use object::read::elf::{FileHeader as _, ProgramHeader as _};
+use object::{Endianness, Object, ObjectSection, ObjectSymbol};
+
+/// The type of the note with the entry, whose owner is `Xen`.
+const XEN_ELFNOTE_PHYS32_ENTRY: object::elf::NoteType = object::elf::NoteType(18);
 
 /// An image's bytes.
 pub struct ImageFile(Vec<u8>);
@@ -23,6 +28,25 @@ impl ImageFile {
 
     fn elf(&self) -> object::File<'_> {
         object::File::parse(&*self.0).expect("it was parsed when it was opened")
+    }
+
+    /// The physical address at which a PVH loader enters the image.
+    ///
+    /// # Errors
+    /// If the image has no such note.
+    pub fn pvh_entry(&self) -> anyhow::Result<u64> {
+        let header = FileHeader64::<Endianness>::parse(&*self.0)?;
+        let endian = header.endian()?;
+        for segment in header.program_headers(endian, &*self.0)? {
+            let Some(mut notes) = segment.notes(endian, &*self.0)? else { continue };
+            while let Some(note) = notes.next()? {
+                if note.name() == b"Xen" && note.n_type(endian) == XEN_ELFNOTE_PHYS32_ENTRY {
+                    let entry = note.desc().try_into().context("the image's PVH note has an odd length")?;
+                    return Ok(u64::from_le_bytes(entry));
+                }
+            }
+        }
+        bail!("the image has no PVH entry")
     }
 
     /// The bytes at `addresses`.

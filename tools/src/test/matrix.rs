@@ -80,7 +80,7 @@ impl Matrix {
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let matrix: Self = toml::from_str(text)?;
         for configuration in matrix.groups.iter().flat_map(Group::product) {
-            configuration.to_qemu().check()?;
+            configuration.check()?;
         }
         Ok(matrix)
     }
@@ -211,6 +211,7 @@ mod tests {
         exclusive = true
         tier = "long"
         timing = ["icount"]
+        apic = ["xapic"]
     "#;
 
     #[test]
@@ -243,6 +244,7 @@ mod tests {
         assert!(group("smp = [300]").is_err());
         assert!(group("cores = [1]").is_err());
         assert!(group("boot = [\"grub-bios\"]").is_err(), "microvm cannot boot by GRUB");
+        assert!(group("timing = [\"icount\"]").is_err(), "x2APIC does not work under icount");
     }
 
     #[test]
