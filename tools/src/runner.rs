@@ -6,10 +6,11 @@
 //! script `tools/runner` stands before this command and does the same without it.)
 
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::{env, fs};
+use std::{env, fs, io};
 
 use anyhow::Context as _;
 
@@ -36,8 +37,8 @@ pub struct Args {
 /// # Errors
 /// If the image cannot be booted, or the program not be started.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let bytes = fs::read(&args.image).with_context(|| format!("cannot read {}", args.image.display()))?;
-    if build::kind(&bytes)?.is_none() {
+    let beginning = beginning(&args.image).with_context(|| format!("cannot read {}", args.image.display()))?;
+    if build::kind(&beginning)?.is_none() {
         return Err(exec(&args.image, &args.args));
     }
     let words = args.args.into_iter().map(|arg| {
@@ -48,6 +49,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = settings(directory.as_deref())?;
     let image = Image::open(args.image)?;
     run::boot(&image, run::config(&qemu::Options::default(), &settings)?, &words, &settings)
+}
+
+/// As much of a file as an image's note must be in. Programs of the host may be large.
+fn beginning(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(build::NOTE_WITHIN).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Puts the program in this process's place; returns only if that fails.

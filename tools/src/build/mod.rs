@@ -15,7 +15,7 @@ mod settings;
 
 use std::path::PathBuf;
 
-pub use note::{Kind, kind};
+pub use note::{Kind, NOTE_WITHIN, kind};
 pub use package::Package;
 pub use settings::Settings;
 

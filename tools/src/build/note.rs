@@ -8,6 +8,10 @@ use object::{LittleEndian, elf};
 /// Version of the interface between guest and tool that this tool speaks.
 const ABI: u32 = 1;
 
+/// An image's note is in this many first bytes of the file, so that whoever runs executables need not read them
+/// all to tell images from programs.
+pub const NOTE_WITHIN: u64 = 32 << 10;
+
 /// What an image is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

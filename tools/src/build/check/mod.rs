@@ -77,6 +77,9 @@ pub enum Flaw {
          and a function with `#[libkern::main]`?"
     )]
     NoRoostNote,
+    /// The note is not near the beginning.
+    #[error("its Roost note is not within its first {} KiB, where runners look for it", note::NOTE_WITHIN >> 10)]
+    LateRoostNote,
     /// A note of another version.
     #[error("it is {0}")]
     RoostNote(String),
@@ -97,6 +100,10 @@ fn bytes_of(bytes: &[u8]) -> Result<(Kind, Vec<String>), Flaw> {
     // First, because a program of the host fails in other ways too, and those would mislead.
     let kind = note::kind(bytes).map_err(|error| Flaw::RoostNote(error.to_string()))?;
     let kind = kind.ok_or(Flaw::NoRoostNote)?;
+    let beginning = &bytes[..bytes.len().min(note::NOTE_WITHIN as usize)];
+    if !matches!(note::kind(beginning), Ok(Some(_))) {
+        return Err(Flaw::LateRoostNote);
+    }
     elf.check()?;
     pvh::check(&elf)?;
     multiboot::check(&elf)?;

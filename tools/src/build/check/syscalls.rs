@@ -7,6 +7,7 @@
 //! milliseconds.
 
 use iced_x86::{Decoder, DecoderOptions, Mnemonic};
+use memchr::memmem;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind, SymbolKind};
 
 use super::elf::Elf;
@@ -43,7 +44,7 @@ fn code<'data>(elf: &Elf<'data>, address: u64, size: u64) -> Option<&'data [u8]>
 }
 
 fn has_syscall(code: &[u8]) -> bool {
-    code.windows(2).any(|pair| pair == SYSCALL)
+    memmem::find(code, &SYSCALL).is_some()
         && Decoder::new(64, code, DecoderOptions::NONE)
             .iter()
             .any(|instruction| instruction.mnemonic() == Mnemonic::Syscall)

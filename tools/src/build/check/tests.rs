@@ -180,6 +180,19 @@ fn an_image_must_say_that_it_is_one() {
 }
 
 #[test]
+fn the_note_must_be_near_the_beginning() {
+    for (at, expected) in [(0x1000, None), (0x8000, Some(Flaw::LateRoostNote))] {
+        let mut bytes = image();
+        let notes = bytes[tiny::NOTES..tiny::CODE].to_vec();
+        bytes.resize(at, 0);
+        bytes.extend(notes);
+        // Where the second program header says that the notes are.
+        bytes[SECOND_TYPE + 8..SECOND_TYPE + 16].copy_from_slice(&(at as u64).to_le_bytes());
+        assert_eq!(bytes_of(&bytes).err(), expected, "{at:#x}");
+    }
+}
+
+#[test]
 fn no_corruption_of_a_byte_makes_the_check_panic() {
     for at in 0..image().len() {
         for value in [0, 1, 0x7f, 0xff] {
