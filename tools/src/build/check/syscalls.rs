@@ -6,6 +6,8 @@
 //! others; functions without those bytes are not decoded at all, so that an image of megabytes takes
 //! milliseconds.
 
+use std::ops::Range;
+
 use iced_x86::{Decoder, DecoderOptions, Mnemonic};
 use memchr::memmem;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind, SymbolKind};
@@ -17,13 +19,16 @@ const SYSCALL: [u8; 2] = [0x0f, 0x05];
 
 /// One warning that names all functions with such an instruction, or none.
 pub fn warnings(elf: &Elf) -> Vec<String> {
-    let mut culprits: Vec<String> = elf
-        .file
-        .symbols()
-        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
-        .filter(|symbol| code(elf, symbol.address(), symbol.size()).is_some_and(has_syscall))
-        .filter_map(|symbol| symbol.name().ok())
-        .map(|name| format!("`{:#}`", rustc_demangle::demangle(name)))
+    let suspects = suspects(elf);
+    if suspects.is_empty() {
+        return Vec::new();
+    }
+    let functions = elf.file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
+    let mut culprits: Vec<String> = functions
+        .map(|symbol| (symbol.address()..symbol.address() + symbol.size(), symbol.name()))
+        .filter(|(range, _)| suspects.iter().any(|suspect| range.contains(suspect)))
+        .filter(|(range, _)| code(elf, range).is_some_and(has_syscall))
+        .filter_map(|(_, name)| Some(format!("`{:#}`", rustc_demangle::demangle(name.ok()?))))
         .collect();
     culprits.sort();
     culprits.dedup();
@@ -36,18 +41,23 @@ pub fn warnings(elf: &Elf) -> Vec<String> {
     )]
 }
 
+/// Addresses in the code where the two bytes are, whatever they mean there.
+fn suspects(elf: &Elf) -> Vec<u64> {
+    let code = elf.file.sections().filter(|section| section.kind() == SectionKind::Text);
+    let finder = memmem::Finder::new(&SYSCALL);
+    code.filter_map(|section| Some((section.address(), section.data().ok()?)))
+        .flat_map(|(address, data)| finder.find_iter(data).map(move |offset| address + offset as u64))
+        .collect()
+}
+
 /// The code of a function.
-fn code<'data>(elf: &Elf<'data>, address: u64, size: u64) -> Option<&'data [u8]> {
-    let sections = elf.file.sections().filter(|section| section.kind() == SectionKind::Text);
-    let mut code = sections.filter_map(|section| section.data_range(address, size).ok().flatten());
-    code.next()
+fn code<'data>(elf: &Elf<'data>, range: &Range<u64>) -> Option<&'data [u8]> {
+    elf.file.sections().find_map(|section| section.data_range(range.start, range.end - range.start).ok().flatten())
 }
 
 fn has_syscall(code: &[u8]) -> bool {
-    memmem::find(code, &SYSCALL).is_some()
-        && Decoder::new(64, code, DecoderOptions::NONE)
-            .iter()
-            .any(|instruction| instruction.mnemonic() == Mnemonic::Syscall)
+    let mut instructions = Decoder::new(64, code, DecoderOptions::NONE).into_iter();
+    instructions.any(|instruction| instruction.mnemonic() == Mnemonic::Syscall)
 }
 
 #[cfg(test)]
