@@ -58,10 +58,10 @@ impl<'a> LogFilter<'a> {
 
     fn add_piece(&mut self, piece: &'a str) -> Option<()> {
         let Some((target, level)) = piece.split_once('=') else {
-            self.default = piece.parse().ok()?;
+            self.default = level(piece)?;
             return Some(());
         };
-        let level = level.parse().ok()?;
+        let level = self::level(level)?;
         let known = self.targets.iter_mut().find(|(known, _)| *known == target);
         match known {
             Some(known) => known.1 = level,
@@ -75,6 +75,12 @@ impl Default for LogFilter<'_> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Kept out of line because its two callers would both be made large.
+#[inline(never)]
+fn level(name: &str) -> Option<LevelFilter> {
+    name.parse().ok()
 }
 
 /// Whether the module `target` is `prefix` or below it.

@@ -1,11 +1,8 @@
 //! Words.
 
-use heapless::String;
+use core::str;
 
 use super::options::{Options, Problem};
-
-/// Bytes kept of a command line, one more than may be in it. What goes beyond is cut off, with a [`Problem`].
-pub const MAX_LEN: usize = 2048;
 
 /// The prefix of the kernel's own words.
 const OPTION: &str = "roost.";
@@ -13,14 +10,14 @@ const OPTION: &str = "roost.";
 /// The word that ends the options.
 const END_OF_OPTIONS: &str = "--";
 
-/// A command line, split into words.
+/// A command line, split into words, which are in a buffer that lives for `'a`.
 ///
 /// # Invariants
 ///
 /// `text` is a sequence of words, each ended by a NUL, which no word contains.
-#[derive(Debug)]
-pub struct CommandLine {
-    text: String<MAX_LEN>,
+#[derive(Clone, Copy, Debug)]
+pub struct CommandLine<'a> {
+    text: &'a str,
     is_cut: bool,
 }
 
@@ -33,43 +30,23 @@ enum Word<'a> {
     Argument(&'a str),
 }
 
-impl CommandLine {
-    pub(super) const fn empty() -> Self {
-        Self { text: String::new(), is_cut: false }
-    }
+impl<'a> CommandLine<'a> {
+    pub(super) const EMPTY: Self = Self { text: "", is_cut: false };
 
-    /// Splits `line`.
+    /// Splits `line` into words, for which `buffer` has room if it is a byte longer. What goes beyond is cut off, with
+    /// a [`Problem`].
     ///
     /// A quote that is not closed reaches to the end, and a backslash at the end stands for itself.
-    pub fn new(line: &str) -> Self {
-        // Splitting adds a byte, that behind the last word, and replaces or removes the others.
-        let kept = &line[..line.floor_char_boundary(MAX_LEN - 1)];
-        let mut text = String::new();
-        let mut push = |c| {
-            let pushed = text.push(c);
-            debug_assert!(pushed.is_ok(), "the text grew while it was split");
-        };
-        let mut chars = kept.chars().filter(|&c| c != '\0');
-        let mut in_word = false;
-        let mut in_quotes = false;
-        while let Some(c) = chars.next() {
-            let is_blank = c.is_ascii_whitespace() && !in_quotes;
-            match c {
-                _ if is_blank && in_word => push('\0'),
-                _ if is_blank => {}
-                '"' => in_quotes = !in_quotes,
-                '\\' => push(chars.next().unwrap_or('\\')),
-                _ => push(c),
-            }
-            in_word = !is_blank;
-        }
-        if in_word {
-            push('\0');
-        }
+    pub fn split(line: &str, buffer: &'a mut [u8]) -> Self {
+        // Splitting adds one byte, that behind the last word, and replaces or removes others.
+        let kept = &line[..line.floor_char_boundary(buffer.len().saturating_sub(1))];
+        let len = unquote(kept.bytes().filter(|&byte| byte != 0), buffer);
+        // What was removed or replaced is ASCII, so what is left is UTF-8.
+        let text = str::from_utf8(&buffer[..len]).unwrap_or_default();
         Self { text, is_cut: kept.len() < line.len() }
     }
 
-    fn words(&self) -> impl Iterator<Item = Word<'_>> + Clone {
+    fn words(self) -> impl Iterator<Item = Word<'a>> + Clone {
         let mut options_ended = false;
         self.text.split_terminator('\0').filter_map(move |word| {
             if options_ended {
@@ -87,14 +64,14 @@ impl CommandLine {
     }
 
     /// The application's arguments, in order.
-    pub fn args(&self) -> impl Iterator<Item = &str> + Clone {
+    pub fn args(self) -> impl Iterator<Item = &'a str> + Clone {
         self.words().filter_map(|word| match word {
             Word::Argument(argument) => Some(argument),
             Word::Option(_) => None,
         })
     }
 
-    fn option_words(&self) -> impl Iterator<Item = &str> + Clone {
+    fn option_words(self) -> impl Iterator<Item = &'a str> + Clone {
         self.words().filter_map(|word| match word {
             Word::Option(option) => Some(option),
             Word::Argument(_) => None,
@@ -102,7 +79,7 @@ impl CommandLine {
     }
 
     /// The kernel's options; of an option given twice, the last one. What is misspelt is as if it were not there.
-    pub fn options(&self) -> Options<'_> {
+    pub fn options(self) -> Options<'a> {
         let mut options = Options::default();
         for word in self.option_words() {
             // `problems` is for those who want to know.
@@ -112,11 +89,38 @@ impl CommandLine {
     }
 
     /// What is wrong with the command line, in its order.
-    pub fn problems(&self) -> impl Iterator<Item = Problem<'_>> {
+    pub fn problems(self) -> impl Iterator<Item = Problem<'a>> {
         let mut options = Options::default();
         let cut = self.is_cut.then_some(Problem::TooLong);
         cut.into_iter().chain(self.option_words().filter_map(move |word| options.set(word).err()))
     }
+}
+
+/// Writes the words of `line` to `buffer`, each ended by a NUL; how many bytes that were. It works on bytes because
+/// whatever it looks for is ASCII, of which no part of a longer character is.
+fn unquote(mut line: impl Iterator<Item = u8>, buffer: &mut [u8]) -> usize {
+    let mut len = 0;
+    let mut push = |byte| {
+        buffer[len] = byte;
+        len += 1;
+    };
+    let mut in_word = false;
+    let mut in_quotes = false;
+    while let Some(byte) = line.next() {
+        let is_blank = byte.is_ascii_whitespace() && !in_quotes;
+        match byte {
+            _ if is_blank && in_word => push(0),
+            _ if is_blank => {}
+            b'"' => in_quotes = !in_quotes,
+            b'\\' => push(line.next().unwrap_or(b'\\')),
+            _ => push(byte),
+        }
+        in_word = !is_blank;
+    }
+    if in_word {
+        push(0);
+    }
+    len
 }
 
 #[cfg(test)]
@@ -126,12 +130,11 @@ mod tests {
     use super::*;
 
     fn split(line: &str) -> (Vec<String>, Vec<String>) {
-        let line = CommandLine::new(line);
+        let mut buffer = vec![0; line.len() + 1];
+        let line = CommandLine::split(line, &mut buffer);
         let owned = |word: &str| word.to_owned();
         (line.option_words().map(owned).collect(), line.args().map(owned).collect())
     }
-
-    type String = std::string::String;
 
     fn args(line: &str) -> Vec<String> {
         let (options, args) = split(line);
@@ -175,13 +178,14 @@ mod tests {
 
     #[test]
     fn a_line_too_long_is_cut_and_reported() {
-        let line = CommandLine::new(&"ä".repeat(MAX_LEN));
-        let kept = line.args().next().map(|word| word.chars().count());
-        assert_eq!(kept, Some((MAX_LEN - 1) / 2));
+        let mut buffer = [0; 8];
+        let line = CommandLine::split("a ääää", &mut buffer);
+        assert_eq!(line.args().collect::<Vec<_>>(), ["a", "ää"]);
         assert_eq!(line.problems().collect::<Vec<_>>(), [Problem::TooLong]);
-        let line = CommandLine::new(&"a".repeat(MAX_LEN - 1));
-        assert_eq!(line.args().next().map(str::len), Some(MAX_LEN - 1));
+        let line = CommandLine::split("abcdefg", &mut buffer);
+        assert_eq!(line.args().collect::<Vec<_>>(), ["abcdefg"]);
         assert_eq!(line.problems().count(), 0);
+        assert_eq!(CommandLine::split("a", &mut []).problems().count(), 1);
     }
 
     proptest! {
@@ -201,7 +205,8 @@ mod tests {
 
         #[test]
         fn any_line_is_survived(line in "\\PC{0,200}") {
-            let line = CommandLine::new(&line);
+            let mut buffer = vec![0; line.len() + 1];
+            let line = CommandLine::split(&line, &mut buffer);
             prop_assert!(line.args().all(|word| !word.contains('\0')));
             let _ = (line.options(), line.problems().count());
         }

@@ -130,10 +130,15 @@ impl<'a> BootInfo<'a> {
             return Err(Error::NoMemoryMap);
         }
         self.memory.claim(image.start, image.end, Kind::Image);
+        Ok(())
+    }
+
+    /// Ends the parsing, once everything is claimed.
+    fn finish(self) -> Result<Self, Error> {
         if self.memory.usable_bytes() == 0 {
             return Err(Error::NoUsableMemory);
         }
-        Ok(())
+        Ok(self)
     }
 
     /// Takes a module in, if it is one.

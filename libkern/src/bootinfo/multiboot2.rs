@@ -72,7 +72,7 @@ pub fn parse<'a>(bytes: &'a [u8], address: u64, image: &Range<u64>) -> Result<Bo
     if let Some(tag) = loaded.tags().find(|tag| is(tag, TagType::Framebuffer)) {
         framebuffer(tag, &mut info);
     }
-    Ok(info)
+    info.finish()
 }
 
 /// Checks the chain of tags.

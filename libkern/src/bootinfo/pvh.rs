@@ -73,7 +73,7 @@ pub fn parse<'a>(
     info.command_line = physical.text(u64_at(head, 24), "command line", &mut info);
     modules(&physical, u64_at(head, 16), u32_at(head, 12), &mut info);
     info.rsdp = acpi(&physical, u64_at(head, 32), &mut info);
-    Ok(info)
+    info.finish()
 }
 
 /// Physical memory but for the image: what lies there belongs to Rust, not to the loader.

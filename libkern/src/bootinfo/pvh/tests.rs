@@ -117,6 +117,14 @@ fn version_0_has_no_memory_map() {
 }
 
 #[test]
+fn memory_that_the_modules_fill_is_not_usable() {
+    let mut memory = Memory::new();
+    memory.map(&[(0x100_0000, 0x10_0000, 1)]);
+    memory.modules(&[(0x100_0000, 0xf_ff00, 0)]);
+    assert_eq!(memory.parse().err(), Some(Error::NoUsableMemory));
+}
+
+#[test]
 fn a_memory_map_that_cannot_be_read_is_an_error() {
     for at in [0, 0xffff_f000, u64::MAX, IMAGE.start] {
         let mut memory = Memory::new();

@@ -66,15 +66,18 @@ impl Grid {
         self.column += 1;
     }
 
+    /// Every store leaves the invariants true, because a panic may take over from a core that was stopped anywhere.
     fn new_line(&mut self) {
         self.column = 0;
-        self.row += 1;
-        if self.row == self.rows {
-            let by = self.rows.div_ceil(8);
-            self.wanted.copy_within(by * self.columns.., 0);
-            self.row -= by;
-            self.wanted[self.row * self.columns..].fill(b' ');
+        if self.row + 1 < self.rows {
+            self.row += 1;
+            return;
         }
+        let by = self.rows.div_ceil(8);
+        let kept = (self.rows - by) * self.columns;
+        self.wanted.copy_within(by * self.columns.., 0);
+        self.wanted[kept..].fill(b' ');
+        self.row = self.rows - by;
     }
 
     /// Calls `draw` with column, row and content of every cell that does not show what it should.
