@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::{env, thread};
+use std::{env, path, thread};
 
 use anyhow::{Context as _, Result, bail};
 use cargo_metadata::diagnostic::DiagnosticLevel;
@@ -87,16 +87,18 @@ fn command(request: &Request, colours: bool) -> Command {
     command.args([if is_test { "rustc" } else { "build" }, "--color", "never", "--message-format"]);
     command.arg(if colours { "json-diagnostic-rendered-ansi" } else { "json" });
     command.arg("--manifest-path").arg(&request.package.manifest);
-    match &request.target {
-        Target::Default => {}
-        Target::Bin(name) => _ = command.args(["--bin", name]),
-        Target::Test(name) => _ = command.args(["--test", name]),
+    match (&request.target, &request.package.default_run) {
+        (Target::Default, None) => {}
+        (Target::Bin(name), _) | (Target::Default, Some(name)) => _ = command.args(["--bin", name]),
+        (Target::Test(name), _) => _ = command.args(["--test", name]),
     }
     if request.profile == Profile::Release {
         command.arg("--release");
     }
-    if let Some(directory) = &request.target_dir {
-        command.arg("--target-dir").arg(directory);
+    // What is relative is so to this process's directory, not to the package's.
+    let from_environment = env::var_os("CARGO_TARGET_DIR").filter(|directory| !directory.is_empty());
+    if let Some(directory) = request.target_dir.clone().or(from_environment.map(PathBuf::from)) {
+        command.arg("--target-dir").arg(path::absolute(&directory).unwrap_or(directory));
     }
     if !request.features.is_empty() {
         command.args(["--features", &request.features.join(",")]);
@@ -115,9 +117,14 @@ fn command(request: &Request, colours: bool) -> Command {
 /// The one executable that was meant.
 fn choose(request: &Request, artifacts: Vec<Artifact>) -> Result<Built> {
     let package = &request.package;
-    let meant = |artifact: &&Artifact| match (&request.target, &package.default_run) {
-        (Target::Default, Some(name)) => artifact.target.name == *name,
-        _ => true,
+    // Cargo builds a package's binaries along with its tests.
+    let meant = |artifact: &&Artifact| {
+        let target = &artifact.target;
+        match &request.target {
+            Target::Default => target.is_bin(),
+            Target::Bin(name) => target.is_bin() && target.name == *name,
+            Target::Test(name) => target.is_test() && target.name == *name,
+        }
     };
     let mut meant: Vec<_> = artifacts.iter().filter(meant).collect();
     let Some(artifact) = meant.pop() else {
