@@ -17,9 +17,9 @@ use crate::qemu::{self, Accel, Config, Event, Message, Outcome};
 use crate::test::image_file::ImageFile;
 
 /// Symbols of a region begin with this and its name.
-const BEGIN: &str = "roost_begin_";
+const BEGIN: &str = "bench_begin_";
 /// And end with this.
-const END: &str = "roost_end_";
+const END: &str = "bench_end_";
 /// Functions that wait or calibrate: how long they take says nothing about the code.
 const WAIT: &str = "roost_wait_";
 /// The application's main, as the library calls it.

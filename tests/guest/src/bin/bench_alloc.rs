@@ -10,7 +10,8 @@ extern crate alloc;
 
 use alloc::boxed::Box;
 use core::alloc::{GlobalAlloc, Layout};
-use core::hint::black_box;
+use core::arch::asm;
+use core::hint::{self, black_box};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -24,14 +25,14 @@ macro_rules! region {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $begin() {
-            // SAFETY: nothing; keeps the two functions of a region from being one.
-            unsafe { core::arch::asm!("nop", options(nomem, nostack, preserves_flags)) };
+            // SAFETY: does nothing. The comment keeps functions that are otherwise alike from being merged into one.
+            unsafe { asm!(concat!("nop // ", stringify!($begin)), options(nomem, nostack, preserves_flags)) };
         }
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $end() {
             // SAFETY: as above.
-            unsafe { core::arch::asm!("nop", "nop", options(nomem, nostack, preserves_flags)) };
+            unsafe { asm!(concat!("nop // ", stringify!($end)), options(nomem, nostack, preserves_flags)) };
         }
     };
 }
@@ -103,6 +104,7 @@ fn storm(rounds: usize) {
         let (out, inward) = (&RINGS[core], &RINGS[(core + cores - 1) % cores]);
         let (mut sent, mut received) = (0, 0);
         while sent < rounds || received < rounds {
+            let before = (sent, received);
             let at = out.sent.0.load(Ordering::Relaxed);
             if sent < rounds && at - out.received.0.load(Ordering::Acquire) < RING {
                 let letter = Box::into_raw(Box::new(black_box([at as u64; 8])));
@@ -117,6 +119,10 @@ fn storm(rounds: usize) {
                 drop(unsafe { Box::from_raw(letter) });
                 inward.received.0.store(at + 1, Ordering::Release);
                 received += 1;
+            }
+            if (sent, received) == before {
+                // Emulated cores take turns on one host thread: this one's is over.
+                hint::spin_loop();
             }
         }
     });
