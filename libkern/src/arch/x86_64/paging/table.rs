@@ -132,6 +132,13 @@ pub(super) fn new_table(source: FrameSource) -> Result<u64, MapError> {
     Ok(phys)
 }
 
+/// The table's entries, which it lends one by one only.
+fn entries(table: &mut PageTable) -> &mut [PageTableEntry; 512] {
+    const _: () = assert!(size_of::<PageTable>() == size_of::<[PageTableEntry; 512]>());
+    // SAFETY: a table is its entries and nothing else, as the processor demands.
+    unsafe { &mut *ptr::from_mut(table).cast() }
+}
+
 /// Fills the entries of one table and, below it, of others.
 ///
 /// Goes table by table and not page by page: a direct map of many GiB is a loop over entries.
@@ -157,15 +164,19 @@ pub(super) unsafe fn fill(
             let leaf = if level == 1 { flags } else { flags | PageTableFlags::HUGE_PAGE };
             let first = index(virt, level);
             let count = ((len / span) as usize).min(512 - first);
-            for entry in table.iter_mut().skip(first).take(count) {
-                if !entry.is_unused() {
-                    return Err(MapError::Occupied { virt });
-                }
-                entry.set_addr(PhysAddr::new(phys), leaf);
-                virt = virt.wrapping_add(span as usize);
-                phys += span;
-                len -= span;
+            let entries = &mut entries(table)[first..first + count];
+            if !entries.iter().all(PageTableEntry::is_unused) {
+                return Err(MapError::Occupied { virt });
             }
+            for (entry, at) in entries.iter_mut().zip(0..) {
+                // SAFETY: within physical memory, of which the caller's range is a part.
+                let address = unsafe { PhysAddr::new_unsafe(phys + at * span) };
+                entry.set_addr(address, leaf);
+            }
+            let done = count as u64 * span;
+            virt = virt.wrapping_add(done as usize);
+            phys += done;
+            len -= done;
         } else {
             let entry = &mut table[index(virt, level)];
             if entry.is_unused() {
