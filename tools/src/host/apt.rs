@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::Tool;
 use super::execute::Executor;
 use super::find::{GOOD_QEMU, OLDEST_QEMU, Version};
 use super::packages::Manager;
 use super::plan::Step;
 use super::sources::{self, Derived, Entry, Format};
+use super::tool::Tool;
 
 const SOURCES_DIRECTORY: &str = "/etc/apt/sources.list.d";
 /// How long another program may hold apt's lists before we give up.

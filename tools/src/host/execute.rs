@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::cache;
 use super::plan::Step;
 use super::privilege::Privilege;
 
@@ -28,7 +29,7 @@ pub struct Executor {
 impl Executor {
     /// Starts a new log, after waiting for other installers of ours to finish.
     pub fn new(privilege: Privilege) -> Result<Self> {
-        let directory = super::cache_dir();
+        let directory = cache::directory();
         std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
         let lock =
             File::create(directory.join("install.lock")).context("cannot create the lock file of the installer")?;

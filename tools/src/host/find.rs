@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Tool;
+use super::tool::Tool;
 
 mod firmware;
 mod version;

@@ -10,7 +10,8 @@ use super::find::{GOOD_QEMU, OLDEST_QEMU, State};
 use super::packages::{self, Manager};
 use super::plan::Step;
 use super::privilege::Privilege;
-use super::{Tool, apt, find};
+use super::tool::Tool;
+use super::{apt, cache, find};
 
 /// Installs `tools`, each of which is missing or old.
 ///
@@ -88,7 +89,7 @@ pub fn forget_kept_version() {
 }
 
 fn kept_file() -> PathBuf {
-    super::cache_dir().join("qemu-kept")
+    cache::directory().join("qemu-kept")
 }
 
 fn kept_version() -> Option<String> {
@@ -97,7 +98,7 @@ fn kept_version() -> Option<String> {
 
 fn keep_version(version: &str) -> Result<()> {
     let file = kept_file();
-    std::fs::create_dir_all(super::cache_dir())?;
+    std::fs::create_dir_all(cache::directory())?;
     std::fs::write(file, version)?;
     Ok(())
 }

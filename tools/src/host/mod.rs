@@ -6,7 +6,8 @@
 //! the system's package manager, saying first what it will do. With `--no-install` nothing is ever
 //! installed, and the error is the command to type.
 //!
-//! - [`find`]: where things are, on every system we know of. Changes nothing.
+//! - [`tool`]: what the things are.
+//! - [`find`]: where they are, on every system we know of. Changes nothing.
 //! - [`packages`]: which package manager this is, and what it calls each tool.
 //! - [`plan`]: what has to be done, as data, so that it can be printed as well as run.
 //! - [`apt`], [`sources`]: Debian and Ubuntu, where the release's QEMU may be too old to use.
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 
 mod apt;
+mod cache;
 mod execute;
 pub mod find;
 mod install;
@@ -29,52 +31,11 @@ mod packages;
 mod plan;
 mod privilege;
 mod sources;
+mod tool;
 
+pub use cache::directory as cache_dir;
 pub use find::{Grub, Ovmf, State};
-
-/// Something that is not part of Rust's toolchain and that some command needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tool {
-    /// The emulator, `qemu-system-x86_64`.
-    Qemu,
-    /// GRUB's image builder and its modules for BIOS and for UEFI.
-    Grub,
-    /// Writes ISO 9660 file systems.
-    Xorriso,
-    /// Writes FAT file systems without mounting them.
-    Mtools,
-    /// UEFI firmware for QEMU.
-    Ovmf,
-}
-
-impl Tool {
-    /// All of them, in the order in which they are reported.
-    pub const ALL: [Self; 5] = [Self::Qemu, Self::Grub, Self::Xorriso, Self::Mtools, Self::Ovmf];
-
-    /// What people call it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Qemu => "QEMU",
-            Self::Grub => "GRUB",
-            Self::Xorriso => "xorriso",
-            Self::Mtools => "mtools",
-            Self::Ovmf => "OVMF",
-        }
-    }
-
-    /// What it is needed for, as the end of "needed to ...".
-    #[must_use]
-    pub const fn purpose(self) -> &'static str {
-        match self {
-            Self::Qemu => "boot an image",
-            Self::Grub => "make an ISO or a disk boot",
-            Self::Xorriso => "write an ISO",
-            Self::Mtools => "write a disk's or an ISO's EFI partition",
-            Self::Ovmf => "boot by UEFI in QEMU",
-        }
-    }
-}
+pub use tool::Tool;
 
 static NO_INSTALL: AtomicBool = AtomicBool::new(false);
 
@@ -146,14 +107,4 @@ pub fn ovmf() -> Result<Ovmf> {
 #[must_use]
 pub fn how_to_get(tool: Tool) -> String {
     install::how_to_get(tool)
-}
-
-/// Where this program keeps what it can make again: `$XDG_CACHE_HOME/roost`, usually `~/.cache/roost`.
-#[must_use]
-pub fn cache_dir() -> PathBuf {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .unwrap_or_else(std::env::temp_dir)
-        .join("roost")
 }

@@ -1,6 +1,7 @@
 //! The system's package manager, and what it calls each tool.
 
-use super::{Tool, find};
+use super::find;
+use super::tool::Tool;
 
 /// A package manager that we know how to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
