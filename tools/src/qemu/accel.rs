@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::session::die_with_parent;
+use super::process::die_with_parent;
 use super::tiny;
 use crate::host;
 

@@ -18,8 +18,10 @@ mod interrupt;
 mod machine;
 mod options;
 mod outcome;
+mod process;
 mod session;
 mod size;
+mod streams;
 #[cfg(test)]
 mod tests;
 pub mod tiny;

@@ -15,25 +15,24 @@
 //! and the guest says on the control channel what it is about; a thread per stream, which loses the order.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write as _};
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::Signal;
+use rustix::event::Timespec;
+use rustix::process::{Pid, Signal};
 
-use super::Config;
-use super::accel;
 use super::command::Run;
 use super::event::Event;
 use super::firmware::Files;
 use super::interrupt::Watch;
 use super::outcome::Outcome;
+use super::streams::{poll_readable, read_some};
+use super::{Config, accel, process};
 use crate::build::Image;
 
 /// How long QEMU may take to end when it is asked to, before it is killed.
@@ -100,11 +99,11 @@ impl Session {
         command.args(run.arguments()).process_group(0);
         command.stdin(if config.stdin { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        die_with_parent(&mut command);
-        inherit(&mut command, far_end.into());
+        process::die_with_parent(&mut command);
+        process::inherit(&mut command, far_end.into());
         let mut qemu = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         if let Some(stdin) = qemu.stdin.take() {
-            thread::spawn(move || forward_stdin(stdin));
+            thread::spawn(move || process::forward_stdin(stdin));
         }
         Ok(Self {
             console: qemu.stdout.take(),
@@ -229,7 +228,7 @@ impl Session {
         }
         self.stopped = Some(outcome);
         // It cannot have been reaped: this session does that last.
-        let _ = rustix::process::kill_process(pid(&self.qemu), Signal::TERM);
+        let _ = rustix::process::kill_process(Pid::from_child(&self.qemu), Signal::TERM);
         let deadline = Instant::now() + GRACE;
         while Instant::now() < deadline {
             if !matches!(self.qemu.try_wait(), Ok(None)) {
@@ -270,78 +269,4 @@ impl Drop for Session {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
     }
-}
-
-/// Has the kernel kill the command's process when the thread that spawns it ends.
-///
-/// For whoever spawns it from the main thread, or waits for it, that is when this process ends.
-pub fn die_with_parent(command: &mut Command) {
-    let parent = rustix::process::getpid();
-    let hook = move || {
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-        // The parent may have died before that call; then nobody will send the signal.
-        if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(io::Error::other("the parent is gone")) }
-    };
-    // SAFETY: The hook runs between fork and exec, where only async-signal-safe functions may be called: it
-    // makes two system calls, and allocates only on the way to an error, after which the child just exits.
-    unsafe { command.pre_exec(hook) };
-}
-
-/// Leaves `fd` open in the command's process, under the same number. This process's copy is closed once the
-/// command is dropped.
-fn inherit(command: &mut Command, fd: OwnedFd) {
-    let hook = move || Ok(rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty())?);
-    // SAFETY: The hook runs between fork and exec, where only async-signal-safe functions may be called: it
-    // makes one system call and allocates nothing.
-    unsafe { command.pre_exec(hook) };
-}
-
-/// Copies this process's standard input to the guest's serial port until either ends.
-///
-/// The thread that does it ends with the process: nothing interrupts a read of a terminal.
-fn forward_stdin(mut serial: ChildStdin) {
-    let mut stdin = io::stdin().lock();
-    let mut buffer = [0; 4096];
-    while let Ok(len @ 1..) = stdin.read(&mut buffer) {
-        if serial.write_all(&buffer[..len]).and_then(|()| serial.flush()).is_err() {
-            return;
-        }
-    }
-}
-
-/// Which of `fds` can be read or are at their end; `None` if a signal came first. All false: the timeout.
-fn poll_readable<const N: usize>(
-    fds: [Option<BorrowedFd<'_>>; N],
-    timeout: Option<&Timespec>,
-) -> io::Result<Option<[bool; N]>> {
-    let mut polled: Vec<_> = fds.iter().flatten().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
-    match poll(&mut polled, timeout) {
-        Ok(_) => {}
-        Err(rustix::io::Errno::INTR) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    }
-    let mut polled = polled.into_iter();
-    Ok(Some(fds.map(|fd| fd.is_some() && polled.next().is_some_and(|polled| !polled.revents().is_empty()))))
-}
-
-/// Reads what there is from a stream that can be read; closes it, and returns `None`, at its end.
-fn read_some<S: Read>(stream: &mut Option<S>) -> io::Result<Option<Vec<u8>>> {
-    let Some(open) = stream else { return Ok(None) };
-    let mut buffer = vec![0; 16 << 10];
-    match open.read(&mut buffer) {
-        Ok(0) => *stream = None,
-        Ok(len) => {
-            buffer.truncate(len);
-            return Ok(Some(buffer));
-        }
-        // A socket whose far end was closed with unread data in it says so instead of ending.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => *stream = None,
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Some(Vec::new())),
-        Err(error) => return Err(error),
-    }
-    Ok(None)
-}
-
-fn pid(child: &Child) -> rustix::process::Pid {
-    rustix::process::Pid::from_child(child)
 }

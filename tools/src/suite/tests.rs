@@ -5,6 +5,8 @@ use std::io::Write as _;
 
 use tempfile::NamedTempFile;
 
+use super::boot::{BOOT, END};
+use super::console::share_out;
 use super::*;
 use crate::build::Kind;
 use crate::host;
