@@ -14,7 +14,10 @@ use crate::workspace::Workspace;
 
 /// The name on the command line.
 pub const NAME: &str = "boot";
+/// What is booted.
 const APPLICATION: &str = "examples/hello";
+/// What it prints on each core.
+const GREETING: &str = "Hello from core";
 
 /// Instructions from entry to main with one core.
 const INSTRUCTIONS_BAR: f64 = 1_500_000.0;
@@ -35,7 +38,7 @@ const STEP_KIB: u64 = 64;
 /// Where the search begins: enough for anything.
 const ENOUGH_KIB: u64 = 64 << 10;
 /// The cores whose need, compared to one core's, gives the need of each.
-const SEVERAL_CORES: u32 = 9;
+const SEVERAL_CORES: u32 = 33;
 const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Measures all figures.
@@ -108,11 +111,19 @@ fn smallest(image: &Image, smp: u32) -> anyhow::Result<u64> {
 
 fn boots(image: &Image, smp: u32, kib: u64) -> anyhow::Result<bool> {
     let config = Config { smp, mem: size(&format!("{kib}K"))?, timeout: Some(BOOT_TIMEOUT), ..Config::default() };
-    let outcome = qemu::run(image, &config, &mut |_| Ok(()))?;
+    let mut console = Vec::new();
+    let outcome = qemu::run(image, &config, &mut |message| {
+        if let Message::Console(bytes) = message {
+            console.extend(bytes);
+        }
+        Ok(())
+    })?;
     if outcome == Outcome::Interrupted {
         bail!("interrupted");
     }
-    Ok(outcome == Outcome::Exited(0))
+    // A core that had no memory to start with would go unnoticed otherwise.
+    let greetings = String::from_utf8_lossy(&console).matches(GREETING).count();
+    Ok(outcome == Outcome::Exited(0) && greetings == smp as usize)
 }
 
 fn size(text: &str) -> anyhow::Result<Size> {
