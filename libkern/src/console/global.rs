@@ -25,22 +25,30 @@ static KICK: OnceCell<fn()> = OnceCell::uninit();
 
 /// Prints `args`. What [`print!`](crate::print) does. Any context.
 pub fn print(args: fmt::Arguments<'_>) {
-    write(args, "");
+    compose(|line| line.write_fmt(args));
 }
 
 /// Prints `args` and a line feed. What [`println!`](crate::println) does. Any context.
 pub fn println(args: fmt::Arguments<'_>) {
-    write(args, "\n");
+    compose(|line| {
+        line.write_fmt(args)?;
+        line.write_char('\n')
+    });
 }
 
-fn write(args: fmt::Arguments<'_>, end: &str) {
+/// Prints what `text` writes. Any context.
+pub(super) fn compose(mut text: impl FnMut(&mut dyn Write) -> fmt::Result) {
+    // One copy of the rest for all callers.
+    compose_dyn(&mut text);
+}
+
+fn compose_dyn(text: &mut dyn FnMut(&mut dyn Write) -> fmt::Result) {
     let kick = KICK.try_get().ok();
     let may_help = kick.is_none() || arch::irq::enabled();
     let when_full = if may_help { WhenFull::Help } else { WhenFull::Drop };
     let mut line = Line::new(|record: &[u8]| CONSOLE.write(record, when_full));
     // A line takes everything; what fails is an implementation of `Display`, and what it wrote so far is printed.
-    let _ = line.write_fmt(args);
-    let _ = line.write_str(end);
+    let _ = text(&mut line);
     line.finish();
     match kick {
         Some(kick) => kick(),

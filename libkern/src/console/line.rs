@@ -21,13 +21,14 @@ pub(super) struct Line<F: FnMut(&[u8])> {
 
 impl<F: FnMut(&[u8])> Line<F> {
     /// An empty line whose records go to `hand_on`.
+    // Not `const`: a constant of this type is made by zeroing all of it.
     #[inline(always)]
-    pub(super) const fn new(hand_on: F) -> Self {
-        Self { buffer: [MaybeUninit::uninit(); MAX_RECORD], len: 0, hand_on }
+    pub(super) fn new(hand_on: F) -> Self {
+        Self { buffer: [const { MaybeUninit::uninit() }; MAX_RECORD], len: 0, hand_on }
     }
 
     /// Hands on what is left.
-    pub(super) fn finish(mut self) {
+    pub(super) fn finish(&mut self) {
         self.hand_on_first(self.len);
     }
 
@@ -43,22 +44,41 @@ impl<F: FnMut(&[u8])> Line<F> {
     }
 }
 
+impl<F: FnMut(&[u8])> Line<F> {
+    /// Appends a text for which there is room.
+    #[inline(always)]
+    fn append(&mut self, text: &str) {
+        // INVARIANT: initialises what `len` is about to count.
+        self.buffer[self.len..][..text.len()].write_copy_of_slice(text.as_bytes());
+        self.len += text.len();
+    }
+}
+
 impl<F: FnMut(&[u8])> fmt::Write for Line<F> {
     fn write_str(&mut self, mut text: &str) -> fmt::Result {
-        loop {
-            let fits = text.floor_char_boundary(MAX_RECORD - self.len);
-            let (now, later) = text.split_at(fits);
-            // INVARIANT: initialises what `len` is about to count.
-            self.buffer[self.len..][..fits].write_copy_of_slice(now.as_bytes());
-            self.len += fits;
-            if later.is_empty() {
-                return Ok(());
-            }
-            text = later;
+        while text.len() > MAX_RECORD - self.len {
+            let (fits, later) = text.split_at(text.floor_char_boundary(MAX_RECORD - self.len));
+            self.append(fits);
             // SAFETY: so many bytes are initialised, by the invariant.
             let full = unsafe { self.buffer[..self.len].assume_init_ref() };
             let last_feed = full.iter().rposition(|&byte| byte == b'\n');
             self.hand_on_first(last_feed.map_or(self.len, |at| at + 1));
+            text = later;
+        }
+        self.append(text);
+        Ok(())
+    }
+
+    /// Padding comes character by character.
+    fn write_char(&mut self, c: char) -> fmt::Result {
+        match self.buffer.get_mut(self.len) {
+            Some(next) if c.is_ascii() => {
+                // INVARIANT: initialises what `len` is about to count.
+                next.write(c as u8);
+                self.len += 1;
+                Ok(())
+            }
+            _ => self.write_str(c.encode_utf8(&mut [0; 4])),
         }
     }
 }

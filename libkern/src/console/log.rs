@@ -5,11 +5,15 @@
 //!  seconds      core    target
 //! ```
 
+use core::str;
+
 use conquer_once::spin::OnceCell;
 use log::{Log, Metadata, Record};
 
 use crate::arch;
 use crate::args::LogFilter;
+
+use super::global::compose;
 
 static FILTER: OnceCell<LogFilter<'static>> = OnceCell::uninit();
 static CLOCK: OnceCell<fn() -> u64> = OnceCell::uninit();
@@ -42,14 +46,15 @@ impl Log for ConsoleLog {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let (seconds, micros) = time();
-        super::println(format_args!(
-            "[{seconds:5}.{micros:06} {}] {} {}: {}",
-            arch::core_id(),
-            record.level(),
-            record.target(),
-            record.args(),
-        ));
+        let prefix = Prefix::new(now_ns(), arch::core_id());
+        compose(|line| {
+            line.write_str(prefix.as_str())?;
+            for text in [record.level().as_str(), " ", record.target(), ": "] {
+                line.write_str(text)?;
+            }
+            line.write_fmt(*record.args())?;
+            line.write_char('\n')
+        });
     }
 
     fn flush(&self) {
@@ -57,8 +62,66 @@ impl Log for ConsoleLog {
     }
 }
 
-/// Seconds since boot, and microseconds of the second that has begun.
-fn time() -> (u64, u64) {
-    let micros = CLOCK.try_get().map_or(0, |now| now() / 1000);
-    (micros / 1_000_000, micros % 1_000_000)
+fn now_ns() -> u64 {
+    CLOCK.try_get().map_or(0, |now| now())
+}
+
+/// `[    0.012345 2] `, made by hand: formatting it as usual costs a thousand instructions.
+struct Prefix {
+    text: [u8; Self::MAX_LEN],
+    start: usize,
+}
+
+impl Prefix {
+    /// Brackets, blanks and point, and 20 digits each for core and seconds.
+    const MAX_LEN: usize = 5 + 20 + 6 + 20;
+
+    fn new(ns: u64, core: usize) -> Self {
+        let mut prefix = Self { text: [b' '; Self::MAX_LEN], start: Self::MAX_LEN };
+        let (seconds, micros) = (ns / 1_000_000_000, ns / 1000 % 1_000_000);
+        // From right to left, as digits come.
+        prefix.push(b' ');
+        prefix.push(b']');
+        prefix.push_number(core as u64, 1);
+        prefix.push(b' ');
+        prefix.push_number(micros, 6);
+        prefix.push(b'.');
+        let point = prefix.start;
+        prefix.push_number(seconds, 1);
+        prefix.start = prefix.start.min(point - 5);
+        prefix.push(b'[');
+        prefix
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.start -= 1;
+        self.text[self.start] = byte;
+    }
+
+    fn push_number(&mut self, mut number: u64, digits: usize) {
+        let end = self.start;
+        while number > 0 || end - self.start < digits {
+            self.push(b'0' + (number % 10) as u8);
+            number /= 10;
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        // It is ASCII.
+        str::from_utf8(&self.text[self.start..]).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_shows_time_and_core() {
+        let prefix = |ns, core| Prefix::new(ns, core).as_str().to_owned();
+        assert_eq!(prefix(12_345_678, 2), "[    0.012345 2] ");
+        assert_eq!(prefix(0, 0), "[    0.000000 0] ");
+        assert_eq!(prefix(98_765_000_001_999, 287), "[98765.000001 287] ");
+        assert_eq!(prefix(u64::MAX, usize::MAX), "[18446744073.709551 18446744073709551615] ");
+    }
 }
