@@ -165,7 +165,8 @@ pub(super) unsafe fn fill(
             let first = index(virt, level);
             let count = ((len / span) as usize).min(512 - first);
             let entries = &mut entries(table)[first..first + count];
-            if !entries.iter().all(PageTableEntry::is_unused) {
+            // Without an early end, which would have the compiler look at one entry at a time.
+            if !entries.iter().fold(true, |unused, entry| unused & entry.is_unused()) {
                 return Err(MapError::Occupied { virt });
             }
             for (entry, at) in entries.iter_mut().zip(0..) {
