@@ -46,6 +46,7 @@ struct Buffer {
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
+    #[expect(clippy::mut_from_ref, reason = "it gives the bytes to one caller only")]
     fn take(&'static self) -> Option<&'static mut [u8]> {
         // Relaxed: who takes them finds them as they were linked.
         if self.is_taken.swap(true, Ordering::Relaxed) {

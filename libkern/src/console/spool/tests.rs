@@ -171,10 +171,10 @@ fn a_panic_prints_what_is_committed_passes_what_is_not_and_takes_the_turn() {
     spool.turn_taken.store(true, Ordering::Relaxed);
     // SAFETY: nobody has the turn; it only looks like it.
     let mut seized = unsafe { spool.seize() };
-    write!(seized, "panic: {}\n", 42).expect("it takes everything");
+    writeln!(seized, "panic: {}", 42).expect("it takes everything");
     spool.write(b"printed as usual\n", WhenFull::Drop);
     assert_eq!(spool.drain(usize::MAX), Drained::Busy);
-    write!(seized, "end\n").expect("it takes everything");
+    writeln!(seized, "end").expect("it takes everything");
     assert_eq!(tape.text(), "before\nbehind\npanic: 42\nprinted as usual\nend\n");
 }
 
