@@ -223,12 +223,12 @@ mod tests {
     #[test]
     fn file_names_lose_what_says_nothing() {
         let mut symbolizer = Symbolizer::open(&env::current_exe().unwrap()).unwrap();
-        symbolizer.here = Some("/home/me/app".into());
+        symbolizer.here = Some("/me/app".into());
         for (file, short) in [
             ("/rustc/59807616/library/core/src/panicking.rs", "library/core/src/panicking.rs"),
-            ("/home/me/.cargo/registry/src/index-1/x86_64-0.15.5/src/lib.rs", "x86_64-0.15.5/src/lib.rs"),
-            ("/home/me/app/src/main.rs", "src/main.rs"),
-            ("/home/me/application/src/main.rs", "/home/me/application/src/main.rs"),
+            ("/me/.cargo/registry/src/index-1/x86_64-0.15.5/src/lib.rs", "x86_64-0.15.5/src/lib.rs"),
+            ("/me/app/src/main.rs", "src/main.rs"),
+            ("/me/application/src/main.rs", "/me/application/src/main.rs"),
             ("src/main.rs", "src/main.rs"),
         ] {
             assert_eq!(symbolizer.short(file), short);

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{env, path, thread};
 
 use anyhow::{Context as _, Result, bail};
@@ -11,8 +11,9 @@ use cargo_metadata::diagnostic::DiagnosticLevel;
 use cargo_metadata::{Artifact, Message};
 
 use super::diagnose::Diagnosis;
+use super::profile::Profile;
 use super::progress::Progress;
-use super::{Profile, Request, Target};
+use super::request::{Request, Target};
 
 /// What cargo made.
 pub struct Built {
@@ -26,57 +27,63 @@ pub struct Built {
 pub fn build(request: &Request) -> Result<Built> {
     let package = &request.package;
     let name = match &request.target {
-        Target::Default => package.name.clone(),
-        Target::Bin(name) | Target::Test(name) => name.clone(),
+        Target::Default => &package.name,
+        Target::Bin(name) | Target::Test(name) => name,
     };
-    let progress = Arc::new(Mutex::new(Progress::start(&name)));
-    let mut command = command(request, lock(&progress).is_terminal());
-    let mut child = command.spawn().context("cannot start cargo; is it on the PATH?")?;
+    let progress = Progress::start(name);
+    let mut command = command(request, progress.is_terminal());
+    let mut cargo = command.spawn().context("cannot start cargo; is it on the PATH?")?;
+    let (stdout, stderr) = (cargo.stdout.take(), cargo.stderr.take());
 
-    let stderr = child.stderr.take().expect("it is piped");
-    let reader = thread::spawn({
-        let progress = Arc::clone(&progress);
-        move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                lock(&progress).cargo(&line);
-            }
-        }
-    });
-    let mut artifacts = Vec::new();
-    let mut diagnosis = None;
-    let stdout = child.stdout.take().expect("it is piped");
-    for message in Message::parse_stream(BufReader::new(stdout)) {
-        match message.context("cannot read what cargo says")? {
-            Message::CompilerArtifact(artifact) if artifact.executable.is_some() => {
-                artifacts.push(artifact);
-            }
-            Message::CompilerMessage(message) => {
-                let message = message.message;
-                let found = Diagnosis::of(&message);
-                // After an error comes a note on how to read more about it.
-                let is_explained =
-                    found.is_some() || diagnosis.is_some() && message.level == DiagnosticLevel::FailureNote;
-                if !is_explained || request.verbose {
-                    lock(&progress).print(message.rendered.as_deref().unwrap_or(&message.message));
-                }
-                diagnosis = diagnosis.or(found);
-            }
-            Message::TextLine(line) => lock(&progress).print(&line),
-            _ => {}
-        }
-    }
-    let status = child.wait().context("cannot wait for cargo")?;
-    // It ends with cargo's standard error; what it read it has shown.
-    let _ = reader.join();
-    if let Some(progress) = Arc::into_inner(progress) {
-        progress.into_inner().unwrap_or_else(PoisonError::into_inner).finish(status.success());
-    }
-    match diagnosis {
-        _ if status.success() => {}
+    let progress = Mutex::new(progress);
+    let heard = thread::scope(|scope| {
+        scope.spawn(|| watch(stderr.expect("it is piped"), &progress));
+        listen(stdout.expect("it is piped"), request.verbose, &progress)
+    })?;
+    let status = cargo.wait().context("cannot wait for cargo")?;
+    progress.into_inner().unwrap_or_else(PoisonError::into_inner).finish(status.success());
+    match heard.diagnosis {
+        _ if status.success() => choose(request, &heard.executables),
         Some(diagnosis) => bail!(diagnosis.explain(package, request.verbose)),
         None => bail!("`{name}` was not built; what is wrong is said above"),
     }
-    choose(request, artifacts)
+}
+
+/// What cargo said in so many messages.
+#[derive(Default)]
+struct Heard {
+    executables: Vec<Artifact>,
+    diagnosis: Option<Diagnosis>,
+}
+
+/// Takes in cargo's messages, and shows those that are for people.
+fn listen(stdout: ChildStdout, verbose: bool, progress: &Mutex<Progress>) -> Result<Heard> {
+    let mut heard = Heard::default();
+    for message in Message::parse_stream(BufReader::new(stdout)) {
+        match message.context("cannot read what cargo says")? {
+            Message::CompilerArtifact(artifact) if artifact.executable.is_some() => heard.executables.push(artifact),
+            Message::CompilerMessage(message) => {
+                let message = message.message;
+                let diagnosis = Diagnosis::of(&message);
+                // After an error comes a note on how to read more about it.
+                let is_on_diagnosed = heard.diagnosis.is_some() && message.level == DiagnosticLevel::FailureNote;
+                if verbose || !(diagnosis.is_some() || is_on_diagnosed) {
+                    lock(progress).print(message.rendered.as_deref().unwrap_or(&message.message));
+                }
+                heard.diagnosis = heard.diagnosis.or(diagnosis);
+            }
+            Message::TextLine(line) => lock(progress).print(&line),
+            _ => {}
+        }
+    }
+    Ok(heard)
+}
+
+/// Shows what cargo is doing, line by line.
+fn watch(stderr: ChildStderr, progress: &Mutex<Progress>) {
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        lock(progress).cargo(&line);
+    }
 }
 
 fn command(request: &Request, colours: bool) -> Command {
@@ -115,7 +122,7 @@ fn command(request: &Request, colours: bool) -> Command {
 }
 
 /// The one executable that was meant.
-fn choose(request: &Request, artifacts: Vec<Artifact>) -> Result<Built> {
+fn choose(request: &Request, artifacts: &[Artifact]) -> Result<Built> {
     let package = &request.package;
     // Cargo builds a package's binaries along with its tests.
     let meant = |artifact: &&Artifact| {
@@ -142,6 +149,6 @@ fn choose(request: &Request, artifacts: Vec<Artifact>) -> Result<Built> {
     Ok(Built { executable: executable.into(), target: artifact.target.name.clone() })
 }
 
-fn lock(progress: &Mutex<Progress>) -> std::sync::MutexGuard<'_, Progress> {
+fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }

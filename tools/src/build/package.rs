@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use cargo_metadata::MetadataCommand;
 use serde::Deserialize;
 
-use super::Settings;
+use super::settings::Settings;
 
 /// A package of cargo's.
 #[derive(Clone, Debug)]
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(settings.mem.unwrap().to_string(), "1G");
         assert_eq!(settings.boot.unwrap().to_string(), "grub-uefi");
         assert_eq!(settings.args.unwrap(), ["x y"]);
-        assert_eq!(settings.profile, Some(super::super::Profile::Release));
+        assert_eq!(settings.profile, Some(crate::build::Profile::Release));
         assert_eq!(settings.timeout, Some(5));
     }
 

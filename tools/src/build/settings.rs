@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Profile;
+use super::profile::Profile;
 use crate::qemu::{Accel, Boot, Machine, Size};
 
 /// Settings in an application's `Cargo.toml`; the command line overrides each of them.
@@ -34,16 +34,4 @@ pub struct Settings {
     pub profile: Option<Profile>,
     /// Seconds after which a run is ended.
     pub timeout: Option<u64>,
-}
-
-impl TryFrom<String> for Profile {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        match name.as_str() {
-            "dev" | "debug" => Ok(Self::Dev),
-            "release" => Ok(Self::Release),
-            _ => Err(format!("`{name}` is no profile; there are dev and release")),
-        }
-    }
 }

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::accel::Accel;
+use super::config::{Config, MAX_SMP_XAPIC};
 use super::firmware::Files;
 use super::machine::{Boot, Machine, Medium};
-use super::{Config, MAX_SMP_XAPIC};
 
 /// What is particular to one run of a [`Config`].
 pub struct Run<'a> {

@@ -1,6 +1,9 @@
 //! The options by which every command lets its user choose a machine.
 
-use super::{Accel, Boot, Config, MAX_SMP, MAX_SMP_XAPIC, Machine, Size};
+use super::accel::Accel;
+use super::config::{Config, MAX_SMP, MAX_SMP_XAPIC};
+use super::machine::{Boot, Machine};
+use super::size::Size;
 use crate::build::Settings;
 
 /// A machine as the command line describes it.

@@ -27,12 +27,13 @@ use rustix::event::Timespec;
 use rustix::process::{Pid, Signal};
 
 use super::command::Run;
+use super::config::Config;
 use super::event::Event;
 use super::firmware::Files;
 use super::interrupt::Watch;
 use super::outcome::Outcome;
 use super::streams::{poll_readable, read_some};
-use super::{Config, accel, process};
+use super::{accel, process};
 use crate::build::Image;
 
 /// How long QEMU may take to end when it is asked to, before it is killed.

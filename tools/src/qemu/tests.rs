@@ -1,11 +1,12 @@
 //! Sessions with guests of a few hundred bytes.
 
 use std::io::Write as _;
+use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
 use super::*;
-use crate::build::Kind;
+use crate::build::{Image, Kind};
 use crate::host;
 use tiny::{CONTROL, EXIT, Guest, SERIAL};
 

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-use super::{CaseResult, Progress, SKIP, Verdict};
+use super::plan::SKIP;
+use super::result::{CaseResult, Progress, Verdict};
 use crate::qemu::{Case, Event, Message, Outcome, Session, Step};
 
 /// Names under which the end of a boot is reported that is no case's fault.

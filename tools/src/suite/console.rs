@@ -1,6 +1,6 @@
 //! Whose console text is whose.
 
-use super::CaseResult;
+use super::result::CaseResult;
 
 /// Gives each case of a boot its part of the console: up to the line that ends it. What no such line follows is
 /// the last one's, which took the machine down before it could write one.

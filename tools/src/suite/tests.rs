@@ -2,11 +2,13 @@
 //! are told to skip.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use super::boot::{BOOT, END};
 use super::console::share_out;
+use super::plan::SKIP;
 use super::*;
 use crate::build::Kind;
 use crate::host;
@@ -198,8 +200,8 @@ fn the_console_is_shared_out_by_the_lines_that_end_a_case() {
 fn options_come_before_the_words_that_are_there_already() {
     let plan = Plan { filter: Some("a b".into()), long: true, ..Plan::default() };
     assert_eq!(
-        prepend(options(&plan, 3), "roost.log=debug"),
+        prepend(plan.options(3), "roost.log=debug"),
         "\"roost.test=a b\" roost.test.long roost.test.skip=3 roost.log=debug"
     );
-    assert_eq!(prepend(options(&Plan::default(), 0), ""), "");
+    assert_eq!(prepend(Plan::default().options(0), ""), "");
 }

@@ -3,7 +3,7 @@
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
 use object::{LittleEndian, elf};
 
-use super::Flaw;
+use super::flaw::Flaw;
 
 const LE: LittleEndian = LittleEndian;
 

@@ -1,8 +1,8 @@
 //! The entry for GRUB: a multiboot2 header near the beginning of the file. And no header of version 1, with
 //! which QEMU would boot by another protocol than the one that it is meant to.
 
-use super::Flaw;
 use super::elf::Elf;
+use super::flaw::Flaw;
 
 /// The header is in this many first bytes of the file, aligned to 8.
 const SEARCHED: usize = 32 << 10;

@@ -2,8 +2,8 @@
 
 use object::elf::NoteType;
 
-use super::Flaw;
 use super::elf::Elf;
+use super::flaw::Flaw;
 use crate::build::note;
 
 /// `XEN_ELFNOTE_PHYS32_ENTRY`.

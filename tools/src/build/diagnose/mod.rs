@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use cargo_metadata::MetadataCommand;
 use cargo_metadata::diagnostic::Diagnostic;
 
-use super::Package;
+use super::package::Package;
 use linker::undefined_symbols;
 use tree::{Culprit, Tree};
 
@@ -56,48 +56,54 @@ impl Diagnosis {
 
     /// The sentence, with who brought the crate in and what to do. Asks cargo about the dependencies.
     pub fn explain(&self, package: &Package, verbose: bool) -> String {
-        let metadata =
-            MetadataCommand::new().manifest_path(&package.manifest).current_dir(package.directory()).exec().ok();
+        let mut command = MetadataCommand::new();
+        let metadata = command.manifest_path(&package.manifest).current_dir(package.directory()).exec().ok();
         let tree = metadata.as_ref().and_then(|metadata| Tree::new(metadata, package));
-        let hint = if verbose { "" } else { "\nWith --verbose you see all that the compiler said." };
-        match self {
-            Self::Std { krate } if krate == "test" => format!(
-                "`{}` was built for Rust's own test harness, which needs the standard library; \
-                 set `harness = false` for the test, or `test = false` for the binary, in Cargo.toml",
-                package.name
-            ),
-            Self::Std { krate } => {
-                let culprit = Culprit::find(tree.as_ref(), krate);
-                format!(
-                    "the dependency `{}` needs the standard library, which an image does not have{}{}{hint}",
-                    culprit.name,
-                    culprit.path(package),
-                    culprit.step("a crate that works without it (`no_std`)")
-                )
-            }
+        let sentence = match self {
+            Self::Std { krate } => needs_std(krate, tree.as_ref(), package),
             Self::Symbols { missing } => {
-                let sentences = missing.iter().map(|(krate, symbols)| {
-                    if tree.as_ref().is_some_and(|tree| tree.is_root(krate)) {
-                        return format!(
-                            "`{}` calls functions that an image does not have ({}): there is no C library in it. \
-                             libkern may have what you need, or a crate that works without the standard library.",
-                            package.name,
-                            some_of(symbols),
-                        );
-                    }
-                    let culprit = Culprit::find(tree.as_ref(), krate);
-                    format!(
-                        "the dependency `{}` calls a C library ({}), which an image does not have{}{}",
-                        culprit.name,
-                        some_of(symbols),
-                        culprit.path(package),
-                        culprit.step("a crate that does without")
-                    )
-                });
-                sentences.collect::<Vec<_>>().join("\n") + hint
+                let sentences = missing.iter().map(|(krate, symbols)| calls(krate, symbols, tree.as_ref(), package));
+                sentences.collect::<Vec<_>>().join("\n")
             }
-        }
+        };
+        let hint = if verbose { "" } else { "\nWith --verbose you see all that the compiler said." };
+        sentence + hint
     }
+}
+
+fn needs_std(krate: &str, tree: Option<&Tree>, package: &Package) -> String {
+    if krate == "test" {
+        return format!(
+            "`{}` was built for Rust's own test harness, which needs the standard library; \
+             set `harness = false` for the test, or `test = false` for the binary, in Cargo.toml",
+            package.name
+        );
+    }
+    let culprit = Culprit::find(tree, krate);
+    format!(
+        "the dependency `{}` needs the standard library, which an image does not have{}{}",
+        culprit.name,
+        culprit.path(package),
+        culprit.step("a crate that works without it (`no_std`)")
+    )
+}
+
+fn calls(krate: &str, symbols: &[String], tree: Option<&Tree>, package: &Package) -> String {
+    let symbols = some_of(symbols);
+    if tree.is_some_and(|tree| tree.is_root(krate)) {
+        return format!(
+            "`{}` calls functions that an image does not have ({symbols}): there is no C library in it. \
+             libkern may have what you need, or a crate that works without the standard library.",
+            package.name,
+        );
+    }
+    let culprit = Culprit::find(tree, krate);
+    format!(
+        "the dependency `{}` calls a C library ({symbols}), which an image does not have{}{}",
+        culprit.name,
+        culprit.path(package),
+        culprit.step("a crate that does without")
+    )
 }
 
 fn some_of(symbols: &[String]) -> String {
