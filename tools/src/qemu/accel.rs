@@ -77,6 +77,10 @@ pub fn resolve(accel: Accel) -> anyhow::Result<(PathBuf, Accel)> {
         (Accel::Auto, Some(false)) => Accel::Tcg,
         (Accel::Auto, None) => {
             let works = kvm_works(&knowledge.path);
+            if !works && Path::new("/dev/kvm").exists() {
+                // Said once per run of the host, because what follows is slower than one may expect.
+                eprintln!("note: /dev/kvm is here, but no guest runs with it; QEMU translates instead (TCG)");
+            }
             knowledge.kvm = Some(works);
             remember(&file, &knowledge);
             if works { Accel::Kvm } else { Accel::Tcg }

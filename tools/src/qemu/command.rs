@@ -120,3 +120,84 @@ impl Arguments {
 fn file(path: &Path) -> String {
     format!("file={}", path.to_string_lossy().replace(',', ",,"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::qemu::firmware::Flash;
+
+    /// The command line of a machine, words joined by blanks.
+    fn line(config: &Config, accel: Accel) -> String {
+        let flash = Flash { code: "/ovmf/code.fd".into(), vars: "/tmp/a,b/vars.fd".into() };
+        let files =
+            Files::of(PathBuf::from("/tmp/a,b/boot"), config.boot.to_string().contains("uefi").then_some(flash));
+        let words = Run { config, accel, files: &files, control: 7 }.arguments();
+        words.join(std::ffi::OsStr::new(" ")).into_string().unwrap()
+    }
+
+    fn booted_by(boot: &str, machine: Machine) -> String {
+        line(&Config { boot: boot.parse().unwrap(), machine, ..Config::default() }, Accel::Tcg)
+    }
+
+    #[test]
+    fn the_usual_machine_is_a_microvm_with_the_best_cpu_of_its_accelerator() {
+        let config = Config { append: "a b".into(), ..Config::default() };
+        let tcg = line(&config, Accel::Tcg);
+        for words in [
+            "-M microvm,acpi=on,rtc=on,pic=on,pit=on -smp 4 -m 131072K -accel tcg -cpu max",
+            "-serial chardev:console -chardev socket,id=control,fd=7",
+            "-kernel /tmp/a,b/boot -append a b",
+        ] {
+            assert!(tcg.contains(words), "{tcg}");
+        }
+        assert!(line(&config, Accel::Kvm).contains("-accel kvm -cpu host"));
+    }
+
+    #[test]
+    fn what_is_asked_for_is_passed_on() {
+        let config = Config {
+            cpu: Some("qemu64".into()),
+            accel_options: vec!["thread=single".into(), "one-insn-per-tb=on".into()],
+            serial: false,
+            vga: true,
+            gdb: Some(1234),
+            extra: vec!["-icount".into(), "shift=0".into()],
+            ..Config::default()
+        };
+        let line = line(&config, Accel::Tcg);
+        for words in [
+            "pit=on,isa-serial=off -smp",
+            "-accel tcg,thread=single,one-insn-per-tb=on -cpu qemu64 -vga std",
+            "-S -gdb tcp:127.0.0.1:1234 -icount shift=0",
+        ] {
+            assert!(line.contains(words), "{line}");
+        }
+        assert!(!line.contains("console"), "{line}");
+    }
+
+    #[test]
+    fn more_cores_than_xapic_can_name_get_an_iommu() {
+        let line = |smp| line(&Config { smp, machine: Machine::Q35, ..Config::default() }, Accel::Tcg);
+        assert!(line(256).contains("-M q35,kernel-irqchip=split -smp 256"), "{}", line(256));
+        assert!(line(256).contains("-device intel-iommu,intremap=on,eim=on"));
+        assert!(line(255).contains("-M q35 -smp 255") && !line(255).contains("iommu"));
+    }
+
+    #[test]
+    fn a_medium_is_in_the_drive_that_was_asked_for() {
+        let file = "file=/tmp/a,,b/boot";
+        let cd = booted_by("grub-bios", Machine::Q35);
+        assert!(cd.contains(&format!("if=none,id=boot,format=raw,readonly=on,{file} -device ide-cd,")), "{cd}");
+        let usb = booted_by("grub-uefi-usb", Machine::Pc);
+        assert!(usb.contains(&format!("snapshot=on,{file} -device qemu-xhci -device usb-storage,")), "{usb}");
+        let uefi = "if=pflash,unit=0,format=raw,readonly=on,file=/ovmf/code.fd \
+                    -drive if=pflash,unit=1,format=raw,file=/tmp/a,,b/vars.fd";
+        assert!(usb.contains(uefi) && !cd.contains("pflash"), "{usb}");
+        let ahci = |machine| booted_by("grub-bios-ahci", machine);
+        assert!(ahci(Machine::Q35).contains("ide-hd,drive=boot,bus=ide.0"));
+        assert!(ahci(Machine::Pc).contains("-device ahci,id=ahci -device ide-hd,drive=boot,bus=ahci.0"));
+        assert!(!booted_by("kernel", Machine::Pc).contains("-drive"));
+    }
+}

@@ -42,7 +42,7 @@ pub struct Config {
     pub stdin: bool,
     /// TCP port on which QEMU waits for a debugger before the first instruction.
     pub gdb: Option<u16>,
-    /// How long the run may take in all. [`run`](super::run) heeds it; who drives a [`Session`](super::Session) sets deadlines instead.
+    /// How long the run may take in all. [`run`](super::run()) heeds it; who drives a [`Session`](super::Session) sets deadlines instead.
     pub timeout: Option<Duration>,
     /// Further arguments to QEMU.
     pub extra: Vec<String>,

@@ -28,13 +28,18 @@ pub struct Flash {
 }
 
 impl Files {
+    /// Files that are there already.
+    pub fn of(boot: PathBuf, flash: Option<Flash>) -> Self {
+        Self { boot, flash, _made: None }
+    }
+
     /// Makes what booting `image` by `boot` with the command line `args` takes. A medium takes seconds.
     ///
     /// # Errors
     /// If a program that makes it is missing or fails.
     pub fn prepare(image: &build::Image, boot: Boot, args: &str) -> anyhow::Result<Self> {
         let Boot::Grub(firmware, medium) = boot else {
-            return Ok(Self { boot: image.path.clone(), flash: None, _made: None });
+            return Ok(Self::of(image.path.clone(), None));
         };
         let made = tempfile::Builder::new().prefix("roost-").tempdir().context("there is no room for a boot medium")?;
         let (name, format) = match medium {

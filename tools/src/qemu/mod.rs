@@ -4,7 +4,7 @@
 //! serial port on one stream and its control channel (see [`event`]) on another. A session is pulled, not
 //! pushed: [`Session::next`] returns the next piece of console text, the next event, or the end. Whoever
 //! drives it can therefore set a deadline per step, which is what a test suite with a limit per case needs,
-//! and needs no callback that reaches back into the session. [`run`] is the loop for whoever has one limit
+//! and needs no callback that reaches back into the session. [`run()`] is the loop for whoever has one limit
 //! for the whole.
 //!
 //! QEMU never outlives its session: see [`session`].

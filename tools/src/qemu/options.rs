@@ -60,3 +60,30 @@ impl Options {
         Ok(config)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_comes_before_the_settings_and_these_before_the_defaults() {
+        let settings = Settings { smp: Some(8), cpu: Some("qemu64".into()), ..Settings::default() };
+        let options = Options { smp: Some(2), mem: Some(Size::mib(64)), ..Options::default() };
+        let config = options.resolve(&settings).unwrap();
+        assert_eq!((config.smp, config.mem, config.cpu.as_deref()), (2, Size::mib(64), Some("qemu64")));
+        let config = Options::default().resolve(&settings).unwrap();
+        assert_eq!((config.smp, config.mem), (8, Config::default().mem));
+    }
+
+    #[test]
+    fn the_board_is_the_smallest_that_has_what_was_asked_for() {
+        let machine = |options: Options| options.resolve(&Settings::default()).unwrap().machine;
+        assert_eq!(machine(Options::default()), Machine::Microvm);
+        assert_eq!(machine(Options { smp: Some(256), ..Options::default() }), Machine::Q35);
+        let by_grub = Options { boot: Some("grub-bios".parse().unwrap()), ..Options::default() };
+        assert_eq!(machine(by_grub.clone()), Machine::Q35);
+        assert_eq!(machine(Options { machine: Some(Machine::Pc), ..by_grub.clone() }), Machine::Pc);
+        let contradiction = Options { machine: Some(Machine::Microvm), ..by_grub };
+        assert!(contradiction.resolve(&Settings::default()).is_err());
+    }
+}
