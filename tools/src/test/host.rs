@@ -10,22 +10,33 @@ use super::report::{Outcome, Row};
 use super::tier::Tier;
 use crate::workspace::Workspace;
 
+/// Crates of the host that are no default members, because they need libkern with other features. Each is an invocation
+/// of its own.
+const APART: [&str; 1] = ["fuzz"];
+
 /// The unit, property and documentation tests of the workspace's host crates.
 ///
 /// # Errors
 /// If cargo cannot be run. That tests do not compile is a row that failed.
 pub fn host(workspace: &Workspace, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
     let narrow = filter.and_then(path_filter);
-    if has_nextest() {
+    let nextest_there = has_nextest();
+    for package in [None].into_iter().chain(APART.map(Some)) {
         let mut command = cargo(workspace);
-        command.args(["nextest", "run", "--no-fail-fast", "--no-tests=pass"]);
-        command.args(["--message-format", "libtest-json-plus"]).args(narrow);
-        command.env("NEXTEST_EXPERIMENTAL_LIBTEST_JSON", "1");
-        nextest(command, "host tests", each)?;
-    } else {
-        let mut command = cargo(workspace);
-        command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(narrow);
-        libtest(command, "host tests", Tier::Host, each)?;
+        let what = package.map_or("host tests".to_owned(), |package| format!("{package} tests"));
+        if nextest_there {
+            command.args(["nextest", "run", "--no-fail-fast", "--no-tests=pass"]);
+            command.args(["--message-format", "libtest-json-plus"]);
+            command.env("NEXTEST_EXPERIMENTAL_LIBTEST_JSON", "1");
+        } else {
+            command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]);
+        }
+        command.args(package.iter().flat_map(|package| ["--package", package])).args(narrow);
+        if nextest_there {
+            nextest(command, &what, each)?;
+        } else {
+            libtest(command, &what, Tier::Host, each)?;
+        }
     }
     // nextest runs no documentation tests.
     let mut command = cargo(workspace);
@@ -49,20 +60,27 @@ pub fn model(workspace: &Workspace, filter: Option<&str>, each: &mut dyn FnMut(R
 /// # Errors
 /// If cargo cannot be run, or the tests do not compile.
 pub fn list(workspace: &Workspace, tier: Tier) -> anyhow::Result<Vec<String>> {
-    let mut command = if tier == Tier::Model {
+    let mut commands = Vec::new();
+    if tier == Tier::Model {
         let mut command = models(workspace);
         command.arg(MODEL);
-        command
+        commands.push(command);
     } else {
-        let mut command = cargo(workspace);
-        command.args(["test", "--lib", "--bins", "--tests"]);
-        command
-    };
-    command.args(["--", "--list"]);
-    let (mut libtest, mut names) = (Libtest::default(), Vec::new());
-    let ended = read_merged(command, &mut |line| names.extend(libtest.listed(line)))?;
-    if !ended.success {
-        bail!("cargo could not list the tests:\n{}", ended.said);
+        for package in [None].into_iter().chain(APART.map(Some)) {
+            let mut command = cargo(workspace);
+            command.args(["test", "--lib", "--bins", "--tests"]);
+            command.args(package.iter().flat_map(|package| ["--package", package]));
+            commands.push(command);
+        }
+    }
+    let mut names = Vec::new();
+    for mut command in commands {
+        command.args(["--", "--list"]);
+        let mut libtest = Libtest::default();
+        let ended = read_merged(command, &mut |line| names.extend(libtest.listed(line)))?;
+        if !ended.success {
+            bail!("cargo could not list the tests:\n{}", ended.said);
+        }
     }
     Ok(names)
 }

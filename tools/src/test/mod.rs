@@ -18,6 +18,7 @@ mod configuration;
 mod console;
 mod context;
 mod fatal;
+mod fuzz;
 mod guest;
 mod host;
 pub mod image_file;
@@ -125,8 +126,11 @@ fn run_tiers(context: &Context, progress: &Progress, report: &mut Report) -> any
     if context.runs(Tier::Guest) {
         jobs.extend(fatal::jobs(context, &stage, &mut each)?);
     }
+    if context.runs(Tier::Long) {
+        jobs.extend(fuzz::jobs(context, &stage, &mut each)?);
+    }
     if !jobs.is_empty() {
-        progress.stage(&format!("{} boots", jobs.len()));
+        progress.stage(&format!("{} boots and programs", jobs.len()));
     }
     let cores = available_parallelism().map_or(1, Into::into);
     pool::run(cores, jobs, |rows| rows.into_iter().for_each(&mut each));
@@ -176,6 +180,7 @@ fn list(context: &Context) -> anyhow::Result<Vec<(Tier, String)>> {
         names.extend(fatal::list(context)?);
     }
     if context.runs(Tier::Long) {
+        names.extend(fuzz::list(context)?);
         let mutants = mutants::list(&context.workspace)?.into_iter();
         names.extend(mutants.filter(|name| context.wants(name)).map(|name| (Tier::Long, name)));
     }
