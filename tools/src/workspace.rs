@@ -50,6 +50,15 @@ impl Workspace {
         guests.map(|package| package.name.to_string()).collect()
     }
 
+    /// The package with the target of this name, as it is called in code.
+    pub fn package_of_target(&self, name: &str) -> Option<String> {
+        let packages = self.metadata.workspace_packages();
+        let has_it = |package: &&&cargo_metadata::Package| {
+            package.targets.iter().any(|target| !target.is_custom_build() && target.name.replace('-', "_") == name)
+        };
+        packages.iter().find(has_it).map(|package| package.name.to_string())
+    }
+
     /// The names of the packages that have a library.
     pub fn libraries(&self) -> Vec<String> {
         let is_library = |target: &Target| target.is_lib() || target.is_proc_macro();

@@ -6,6 +6,15 @@ use super::tier::Tier;
 use crate::build::{self, Image, Package, Profile, Request, Target};
 use crate::workspace::Workspace;
 
+/// The package of the suites, relative to the workspace.
+pub const SUITES: &str = "tests/guest";
+/// The group of the images that must die.
+pub const FATAL: &str = "fatal";
+/// The group of the fuzz targets.
+pub const FUZZ: &str = "fuzz";
+/// The group of the mutants.
+pub const MUTANTS: &str = "mutant";
+
 /// One run of `cargo roost test`.
 pub struct Context {
     /// The checkout.
@@ -18,6 +27,8 @@ pub struct Context {
     pub matrix: Matrix,
     /// What there is to prove.
     pub requirements: Requirements,
+    /// The names of all groups.
+    groups: Vec<String>,
 }
 
 impl Context {
@@ -29,12 +40,21 @@ impl Context {
         let workspace = Workspace::find()?;
         let matrix = Matrix::parse(&workspace.read(matrix::FILE)?)?;
         let requirements = Requirements::parse(&workspace.read(requirements::LIST)?).map_err(anyhow::Error::msg)?;
-        Ok(Self { workspace, filter, tiers, matrix, requirements })
+        let mut groups = workspace.programs(SUITES)?;
+        groups.extend([FATAL, FUZZ, MUTANTS].map(str::to_owned));
+        Ok(Self { workspace, filter, tiers, matrix, requirements, groups })
     }
 
     /// Whether a case is wanted.
     pub fn wants(&self, name: &str) -> bool {
         self.filter.as_deref().is_none_or(|filter| name.contains(filter))
+    }
+
+    /// Whether any case of a group is wanted: of a suite, of the fatal images, of the mutants. Their cases' names begin
+    /// with the group's, so a filter that does names one group, and the others need not even be built.
+    pub fn wants_group(&self, group: &str) -> bool {
+        let first = self.filter.as_deref().and_then(|filter| filter.split_once("::")).map(|(first, _)| first);
+        first.is_none_or(|first| first == group || !self.groups.iter().any(|known| known == first))
     }
 
     /// Whether a tier runs.

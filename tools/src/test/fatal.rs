@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::configuration::Configuration;
 use super::console::symbolised;
-use super::context::Context;
+use super::context::{Context, FATAL};
 use super::pool::Job;
 use super::report::{Outcome, Row};
 use super::tier::Tier;
@@ -124,7 +124,7 @@ pub fn list(context: &Context) -> anyhow::Result<Vec<(Tier, String)>> {
 }
 
 fn row_name(program: &str) -> String {
-    format!("fatal::{program}")
+    format!("{FATAL}::{program}")
 }
 
 fn run(image: &Image, death: &Death, configuration: &Configuration) -> Row {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use super::context::Context;
+use super::context::{Context, FUZZ};
 use super::pool::Job;
 use super::report::{Outcome, Row};
 use super::tier::Tier;
@@ -61,7 +61,7 @@ pub fn jobs<'a>(
 /// # Errors
 /// If there is no such package.
 pub fn list(context: &Context) -> anyhow::Result<Vec<(Tier, String)>> {
-    let names = context.workspace.programs(PACKAGE)?.into_iter().map(|name| format!("fuzz::{name}"));
+    let names = context.workspace.programs(PACKAGE)?.into_iter().map(|name| format!("{FUZZ}::{name}"));
     Ok(names.filter(|name| context.wants(name)).map(|name| (Tier::Long, name)).collect())
 }
 
@@ -76,7 +76,7 @@ fn build(workspace: &Workspace, directory: &Path) -> anyhow::Result<std::process
 
 fn run(context: &Context, directory: &Path, row_name: &str) -> Row {
     let started = Instant::now();
-    let name = row_name.trim_start_matches("fuzz::");
+    let name = row_name.rsplit("::").next().unwrap_or(row_name);
     let row = Row::new(Tier::Long, row_name, "libfuzzer", Outcome::Passed);
     match fuzz(&context.workspace, directory, name) {
         Ok((outcome, said)) => {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::configuration::{Configuration, Timing};
 use super::console::symbolised;
-use super::context::Context;
+use super::context::{Context, SUITES};
 use super::image_file::ImageFile;
 use super::matrix::Shield;
 use super::pool::Job;
@@ -18,8 +18,6 @@ use crate::build::{Image, Profile};
 use crate::qemu::Case;
 use crate::suite::{self, CaseResult, Plan, Verdict};
 
-/// The package, relative to the workspace.
-const PACKAGE: &str = "tests/guest";
 /// Programs of it that measure; `cargo roost bench` runs them.
 const BENCHMARK_PREFIX: &str = "bench_";
 
@@ -91,8 +89,8 @@ pub fn list(context: &Context) -> anyhow::Result<Vec<(Tier, String)>> {
 }
 
 fn suites(context: &Context) -> anyhow::Result<Vec<String>> {
-    let mut programs = context.workspace.programs(PACKAGE)?;
-    programs.retain(|name| !name.starts_with(BENCHMARK_PREFIX));
+    let mut programs = context.workspace.programs(SUITES)?;
+    programs.retain(|name| !name.starts_with(BENCHMARK_PREFIX) && context.wants_group(name));
     Ok(programs)
 }
 
@@ -110,7 +108,7 @@ fn prepare(context: &Context, name: String, boots: &[Boot]) -> anyhow::Result<Su
     for boot in boots {
         let profile = boot.configuration.profile;
         if let std::collections::hash_map::Entry::Vacant(entry) = images.entry(profile) {
-            entry.insert(context.build(PACKAGE, &name, profile)?);
+            entry.insert(context.build(SUITES, &name, profile)?);
         }
     }
     let plan = Plan { long: true, ..Plan::default() };

@@ -21,9 +21,10 @@ const APART: [&str; 1] = ["fuzz"];
 pub fn host(workspace: &Workspace, filter: Option<&str>, each: &mut dyn FnMut(Row)) -> anyhow::Result<()> {
     let narrow = filter.and_then(path_filter);
     let nextest_there = has_nextest();
-    for package in [None].into_iter().chain(APART.map(Some)) {
+    let packages = packages(workspace, filter);
+    for package in &packages {
         let mut command = cargo(workspace);
-        let what = package.map_or("host tests".to_owned(), |package| format!("{package} tests"));
+        let what = package.as_ref().map_or("host tests".to_owned(), |package| format!("{package} tests"));
         if nextest_there {
             command.args(["nextest", "run", "--no-fail-fast", "--no-tests=pass"]);
             command.args(["--message-format", "libtest-json-plus"]);
@@ -38,10 +39,25 @@ pub fn host(workspace: &Workspace, filter: Option<&str>, each: &mut dyn FnMut(Ro
             libtest(command, &what, Tier::Host, each)?;
         }
     }
+    if !packages.contains(&None) {
+        // One binary was asked for, and documentation tests are none.
+        return Ok(());
+    }
     // nextest runs no documentation tests.
     let mut command = cargo(workspace);
     command.args(["test", "--no-fail-fast", "--doc", "--features", "libkern/hosted"]).args(narrow);
     libtest(command, "documentation tests", Tier::Host, each)
+}
+
+/// What cargo is to be run for, once each; `None` stands for the default members. A filter that begins with a binary's
+/// name asks for that one's package alone.
+fn packages(workspace: &Workspace, filter: Option<&str>) -> Vec<Option<String>> {
+    let binary = filter.and_then(|filter| filter.split_once("::")).map(|(binary, _)| binary);
+    match binary.and_then(|binary| workspace.package_of_target(binary)) {
+        Some(package) if workspace.guests().contains(&package) && !APART.contains(&package.as_str()) => Vec::new(),
+        Some(package) => vec![Some(package)],
+        None => [None].into_iter().chain(APART.map(|package| Some(package.to_owned()))).collect(),
+    }
 }
 
 /// The loom models. They have a target directory of their own, because every dependency is compiled with
@@ -66,7 +82,7 @@ pub fn list(workspace: &Workspace, tier: Tier) -> anyhow::Result<Vec<String>> {
         command.arg(MODEL);
         commands.push(command);
     } else {
-        for package in [None].into_iter().chain(APART.map(Some)) {
+        for package in packages(workspace, None) {
             let mut command = cargo(workspace);
             command.args(["test", "--lib", "--bins", "--tests"]);
             command.args(package.iter().flat_map(|package| ["--package", package]));

@@ -18,6 +18,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
+use super::context::MUTANTS;
 use super::report::{Outcome, Report, Row};
 use super::tier::Tier;
 use crate::workspace::Workspace;
@@ -95,7 +96,7 @@ pub fn list(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
 }
 
 fn row_name(mutant: &Mutant) -> String {
-    format!("mutant::{}", mutant.name)
+    format!("{MUTANTS}::{}", mutant.name)
 }
 
 fn read(directory: &Path) -> anyhow::Result<Vec<Mutant>> {
