@@ -28,6 +28,7 @@
 //!
 //! What a record waits for at most, once interrupts drain: the interrupt of a sink that has room again.
 
+mod outlet;
 #[cfg(not(all(loom, test)))]
 mod seized;
 
@@ -40,6 +41,7 @@ use crate::sync::cell::UnsafeCell;
 use super::line::Line;
 use super::ring::Ring;
 use super::sink::{Sink, Turn};
+use outlet::Outlet;
 
 pub(super) use super::ring::MAX_RECORD;
 #[cfg(not(all(loom, test)))]
@@ -72,15 +74,6 @@ pub(super) enum WhenFull {
     Help,
     /// Drop the record and count it.
     Drop,
-}
-
-/// A sink and what it has had.
-struct Outlet {
-    sink: &'static dyn Sink,
-    /// The record that comes next.
-    position: u64,
-    /// How many bytes of it the sink has.
-    offset: usize,
 }
 
 type Outlets = [Option<Outlet>; MAX_SINKS];
@@ -259,42 +252,6 @@ impl<const SLOTS: usize> Spool<SLOTS> {
         // was turned away has left.
         self.turn_taken.swap(false, Ordering::AcqRel);
         Some(result)
-    }
-}
-
-impl Outlet {
-    /// Gives the sink what is committed, until it refuses or the budget is spent.
-    fn drain<const SLOTS: usize>(&mut self, ring: &Ring<SLOTS>, turn: &mut Turn, budget: usize) -> Drained {
-        let mut left = budget;
-        let drained = loop {
-            let Some(record) = ring.find(self.position) else {
-                break Drained::Empty;
-            };
-            if left == 0 {
-                break Drained::More;
-            }
-            // SAFETY: the record was found at this outlet's position, which `head` does not pass, and `offset` is less
-            // than its length until the position moves on.
-            let taken = unsafe {
-                ring.read(record, self.offset, |bytes| {
-                    let bytes = &bytes[..bytes.len().min(left)];
-                    self.sink.write(bytes, turn).min(bytes.len())
-                })
-            };
-            if taken == 0 {
-                break Drained::Refused;
-            }
-            left -= taken;
-            self.offset += taken;
-            if self.offset == record.len() {
-                self.position = record.end();
-                self.offset = 0;
-            }
-        };
-        if left < budget {
-            self.sink.flush(turn);
-        }
-        drained
     }
 }
 
