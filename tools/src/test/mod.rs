@@ -34,6 +34,7 @@ pub mod tier;
 
 use anyhow::bail;
 use context::Context;
+use pool::Job;
 use progress::Progress;
 use proofs::Proofs;
 use report::{Outcome, Report, Row};
@@ -118,17 +119,9 @@ fn run_tiers(context: &Context, progress: &Progress, report: &mut Report) -> any
     };
     cargo_tiers(context, progress, &mut each)?;
 
-    let stage = |what: &str| progress.stage(what);
-    let mut jobs = Vec::new();
-    if context.runs(Tier::Guest) || context.runs(Tier::Long) {
-        jobs.extend(guest::jobs(context, &stage, &mut each)?);
-    }
-    if context.runs(Tier::Guest) {
-        jobs.extend(fatal::jobs(context, &stage, &mut each)?);
-    }
-    if context.runs(Tier::Long) {
-        jobs.extend(fuzz::jobs(context, &stage, &mut each)?);
-    }
+    progress.hide();
+    let jobs = build(context, &|what| progress.stage(what), &mut each)?;
+    progress.show();
     if !jobs.is_empty() {
         progress.stage(&format!("{} boots and programs", jobs.len()));
     }
@@ -142,6 +135,25 @@ fn run_tiers(context: &Context, progress: &Progress, report: &mut Report) -> any
         mutants::run(&context.workspace, filter, &mut each)?;
     }
     Ok(())
+}
+
+/// Builds what boots and what fuzzes, and returns what there is to run.
+fn build<'a>(
+    context: &'a Context,
+    stage: &dyn Fn(&str),
+    each: &mut dyn FnMut(Row),
+) -> anyhow::Result<Vec<Job<'a, Vec<Row>>>> {
+    let mut jobs = Vec::new();
+    if context.runs(Tier::Guest) || context.runs(Tier::Long) {
+        jobs.extend(guest::jobs(context, stage, each)?);
+    }
+    if context.runs(Tier::Guest) {
+        jobs.extend(fatal::jobs(context, stage, each)?);
+    }
+    if context.runs(Tier::Long) {
+        jobs.extend(fuzz::jobs(context, stage, each)?);
+    }
+    Ok(jobs)
 }
 
 /// The tiers that cargo runs. Which requirements their tests prove is on a list of its own.

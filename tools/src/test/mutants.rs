@@ -133,12 +133,7 @@ impl Copy {
             }
         }
         for path in tracked {
-            let Ok(contents) = std::fs::read(original.join(path)) else { continue };
-            let to = self.root.join(path);
-            if std::fs::read(&to).ok().as_ref() != Some(&contents) {
-                std::fs::create_dir_all(to.parent().unwrap_or(&self.root))?;
-                std::fs::write(&to, contents).with_context(|| format!("cannot write {}", to.display()))?;
-            }
+            copy_file(&original.join(path), &self.root.join(path)).with_context(|| format!("cannot copy {path}"))?;
         }
         Ok(())
     }
@@ -204,6 +199,24 @@ impl Copy {
     }
 }
 
+/// Makes `to` what `from` is, permissions included, and leaves it alone if it is that already, so that cargo sees no
+/// change. A file that is tracked and gone is passed over.
+fn copy_file(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to.parent().unwrap_or(to))?;
+    if let Ok(target) = from.read_link() {
+        if to.read_link().is_ok_and(|already| already == target) {
+            return Ok(());
+        }
+        let _ = std::fs::remove_file(to);
+        return std::os::unix::fs::symlink(target, to);
+    }
+    let Ok(contents) = std::fs::read(from) else { return Ok(()) };
+    if std::fs::read(to).is_ok_and(|already| already == contents) {
+        return Ok(());
+    }
+    std::fs::copy(from, to).map(drop)
+}
+
 /// Every file below `root`, relative to it; none if there is no such directory.
 fn files_below(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
@@ -231,6 +244,24 @@ mod tests {
         for text in ["Why: x\n", "Must-fail: a\n", "Must-fail: a [nowhere]\nWhy: x\n"] {
             assert!(Mutant::parse(Path::new("x.patch"), text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_copy_has_permissions_and_links_and_is_left_alone_where_it_is_the_same() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::write(at("script"), "#!").unwrap();
+        std::fs::set_permissions(at("script"), PermissionsExt::from_mode(0o755)).unwrap();
+        symlink("script", at("link")).unwrap();
+        for name in ["script", "link"] {
+            copy_file(&at(name), &at("to").join(name)).unwrap();
+        }
+        let copied = std::fs::metadata(at("to/script")).unwrap();
+        assert_eq!(copied.permissions().mode() & 0o777, 0o755);
+        assert_eq!(at("to/link").read_link().unwrap(), Path::new("script"));
+        copy_file(&at("script"), &at("to/script")).unwrap();
+        assert_eq!(std::fs::metadata(at("to/script")).unwrap().modified().unwrap(), copied.modified().unwrap());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::report::{Outcome, Row};
 
@@ -35,17 +35,32 @@ impl Progress {
         }
     }
 
-    /// Shows a result. Of a failure, on a terminal too, the line and the console.
+    /// Leaves the terminal to somebody else's progress, that of a build, until [`show`](Self::show).
+    pub fn hide(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+    }
+
+    /// Takes the terminal back.
+    pub fn show(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+
+    /// Shows a result. On a terminal, only what failed, with its console, and what has something to say.
     pub fn row(&self, row: &Row) {
         match &self.bar {
             Some(bar) => {
                 bar.inc(1);
                 bar.set_message(row.name.clone());
-                if row.outcome == Outcome::Failed {
-                    bar.suspend(|| show(row));
+                let says_something = row.outcome == Outcome::Passed && !row.message.is_empty();
+                if row.outcome == Outcome::Failed || says_something {
+                    bar.suspend(|| print(row));
                 }
             }
-            None => show(row),
+            None => print(row),
         }
     }
 
@@ -57,7 +72,7 @@ impl Progress {
     }
 }
 
-fn show(row: &Row) {
+fn print(row: &Row) {
     println!("{row}");
     if row.outcome == Outcome::Failed {
         let lines: Vec<_> = row.output.lines().collect();

@@ -166,9 +166,9 @@ mod tests {
 
     #[test]
     fn what_is_declared_shielded_is_not_wanted_but_may_be_hit() {
-        let shield = 0x1007..0x1008;
-        assert!(cover(&[0x1000, 0x1001, 0x1004, 0x1006, 0x1008], &[shield.clone()]).complete());
-        assert!(cover(&[0x1000, 0x1001, 0x1004, 0x1006, 0x1007, 0x1008], &[shield]).complete());
+        let shield = [Range { start: 0x1007, end: 0x1008 }];
+        assert!(cover(&[0x1000, 0x1001, 0x1004, 0x1006, 0x1008], &shield).complete());
+        assert!(cover(&[0x1000, 0x1001, 0x1004, 0x1006, 0x1007, 0x1008], &shield).complete());
     }
 
     #[test]

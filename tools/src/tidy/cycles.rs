@@ -15,9 +15,9 @@ pub fn check(krate: &Crate, edges: &[Edge]) -> Vec<Finding> {
         let Some(cycle) = shortest_way(start, start, count, edges) else {
             continue;
         };
-        for other in 0..count {
-            let joined = |from, to| shortest_way(from, to, count, edges).is_some();
-            reported[other] |= joined(start, other) && joined(other, start);
+        let leads = |from, to| shortest_way(from, to, count, edges).is_some();
+        for (other, reported) in reported.iter_mut().enumerate() {
+            *reported |= leads(start, other) && leads(other, start);
         }
         let name = |id: ModuleId| {
             let path = krate.modules[id].path.join("::");
