@@ -1,5 +1,6 @@
 //! Hashing that differs from boot to boot.
 
+use super::generator;
 use core::hash::BuildHasher;
 
 use conquer_once::spin::OnceCell;
@@ -27,7 +28,7 @@ impl RandomState {
     ///
     /// Before [`init`](super::init).
     pub fn new() -> Self {
-        Self { own: super::u64(), shared: shared() }
+        Self { own: generator::u64(), shared: shared() }
     }
 }
 
@@ -35,7 +36,7 @@ impl RandomState {
 /// and waits, perhaps for the code that it interrupted.
 pub(super) fn init() {
     // The only error is that it was drawn before.
-    let _ = SHARED.try_init_once(|| SharedSeed::from_u64(super::u64()));
+    let _ = SHARED.try_init_once(|| SharedSeed::from_u64(generator::u64()));
 }
 
 #[cfg(not(any(test, feature = "hosted")))]
@@ -46,7 +47,7 @@ fn shared() -> &'static SharedSeed {
 /// Nobody boots a host.
 #[cfg(any(test, feature = "hosted"))]
 fn shared() -> &'static SharedSeed {
-    SHARED.get_or_init(|| SharedSeed::from_u64(super::u64()))
+    SHARED.get_or_init(|| SharedSeed::from_u64(generator::u64()))
 }
 
 impl Default for RandomState {

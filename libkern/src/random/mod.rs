@@ -11,18 +11,13 @@
 //! Rejected: `chacha20`'s generator, because it looks for AVX2 when it runs, and vector registers beyond SSE are not
 //! ours to use in a handler; and asking the processor every time, which is slow, and trusts it alone.
 
+mod generator;
 mod hash;
 mod seed;
 
-use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-
-use crate::sync::IrqSpinLock;
-
+pub use generator::{fill, u64};
 pub use hash::{Hasher, RandomState};
 pub use seed::Quality;
-
-static GENERATOR: IrqSpinLock<Option<ChaCha12Rng>> = IrqSpinLock::new("random numbers", None);
 
 /// Seeds the generator, and warns if what it yields can be predicted. Called at boot, once; later calls seed it anew.
 ///
@@ -39,39 +34,9 @@ pub fn init(hardware: impl FnMut() -> Option<u64>, clock: impl FnMut() -> u64) -
             log::warn!("no source of randomness: random numbers can be predicted");
         }
     }
-    *GENERATOR.lock() = Some(ChaCha12Rng::from_seed(seed));
+    generator::seed(seed);
     hash::init();
     quality
-}
-
-/// 64 random bits. Any context but NMI.
-///
-/// # Panics
-///
-/// Before [`init`].
-pub fn u64() -> u64 {
-    with_generator(|generator| generator.next_u64())
-}
-
-/// Fills `bytes` with random ones. Any context but NMI; interrupts are off meanwhile, at most for 256 bytes at a time.
-///
-/// # Panics
-///
-/// Before [`init`].
-pub fn fill(bytes: &mut [u8]) {
-    for bytes in bytes.chunks_mut(256) {
-        with_generator(|generator| generator.fill_bytes(bytes));
-    }
-}
-
-fn with_generator<R>(f: impl FnOnce(&mut ChaCha12Rng) -> R) -> R {
-    let mut generator = GENERATOR.lock();
-    // Nobody boots a host.
-    #[cfg(any(test, feature = "hosted"))]
-    let generator = generator.get_or_insert_with(|| ChaCha12Rng::from_seed(seed::of_the_host()));
-    #[cfg(not(any(test, feature = "hosted")))]
-    let generator = generator.as_mut().expect("random numbers are asked for before random::init");
-    f(generator)
 }
 
 #[cfg(test)]

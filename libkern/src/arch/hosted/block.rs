@@ -5,9 +5,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
 
-use super::depth::LANES;
-use super::slot::SLOTS;
 use super::{MAX_CORES, core_id};
+
+/// How many one-byte counters a block has. See `depth`.
+pub(super) const LANES: usize = 8;
+
+/// How many words for upper layers a block has. See `slot`.
+pub(super) const SLOTS: usize = 4;
 
 pub(super) struct Block {
     pub(super) lanes: [AtomicU8; LANES],

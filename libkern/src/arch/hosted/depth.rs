@@ -4,10 +4,10 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::block::here;
+use super::block::{self, here};
 
 /// How many counters there are.
-pub const LANES: usize = 8;
+pub const LANES: usize = block::LANES;
 
 /// Raises counter `LANE` of the running core by one. Any context.
 #[inline(always)]

@@ -5,10 +5,10 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::block::here;
+use super::block::{self, here};
 
 /// How many there are.
-pub const SLOTS: usize = 4;
+pub const SLOTS: usize = block::SLOTS;
 
 /// Word `SLOT` of the running core. Any context; stale like [`core_id`](super::core_id).
 #[inline(always)]

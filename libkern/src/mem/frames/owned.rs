@@ -4,8 +4,8 @@ use core::mem::ManuallyDrop;
 use core::num::NonZeroUsize;
 use core::ops::Range;
 
-use super::usage::UseNumber;
-use super::{FrameUse, free, free_run};
+use super::store::{free, free_run};
+use super::usage::{FrameUse, UseNumber};
 use crate::arch::PAGE_SIZE;
 use crate::mem::phys::PhysAddr;
 

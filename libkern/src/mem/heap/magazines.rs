@@ -18,7 +18,7 @@ use core::ptr;
 use super::base::BASE;
 use super::class::{CLASSES, magazine_bytes, magazine_len};
 use super::list::{Free, List};
-use super::{cores, depot};
+use super::{books, depot};
 
 /// A core's magazines.
 ///
@@ -54,11 +54,11 @@ impl Magazines {
 
     /// Fills the list of `class`, which is empty, as far as there is memory.
     pub(super) fn refill(&self, class: usize) {
-        let len = magazine_len(class, cores::shift());
+        let len = magazine_len(class, books::shift());
         self.begin_to_use(class);
         let full = self.full[class].replace(ptr::null_mut());
         let (list, count) = if !full.is_null() {
-            self.keep(-(magazine_bytes(class, cores::shift()) as isize));
+            self.keep(-(magazine_bytes(class, books::shift()) as isize));
             (full, len)
         } else if let Some(magazine) = depot::fetch(class) {
             (magazine, len)
@@ -74,7 +74,7 @@ impl Magazines {
 
     /// Makes room in the list of `class`, which is as long as it may be.
     pub(super) fn make_room(&self, class: usize) {
-        let (len, bytes) = (magazine_len(class, cores::shift()), magazine_bytes(class, cores::shift()));
+        let (len, bytes) = (magazine_len(class, books::shift()), magazine_bytes(class, books::shift()));
         if self.begin_to_use(class) {
             return;
         }
@@ -88,7 +88,7 @@ impl Magazines {
         }
         // SAFETY: objects of the class, as many as a magazine has, which are nobody's now.
         unsafe {
-            if let Err(list) = depot::leave(class, list, cores::shift()) {
+            if let Err(list) = depot::leave(class, list, books::shift()) {
                 BASE.lock().give_list(class, List::from_raw(list, len));
             }
         }
@@ -100,7 +100,7 @@ impl Magazines {
         if self.in_use.get() & mask != 0 {
             return false;
         }
-        let bytes = magazine_bytes(class, cores::shift());
+        let bytes = magazine_bytes(class, books::shift());
         let mut others = (class + 1..CLASSES).chain(0..class);
         while self.kept.get() + bytes > self.budget.get() {
             let Some(other) = others.next() else { break };
@@ -108,7 +108,7 @@ impl Magazines {
         }
         // INVARIANT: counted; no objects, and room for a magazine of them.
         self.in_use.set(self.in_use.get() | mask);
-        self.room[class].set(magazine_len(class, cores::shift()) as i16);
+        self.room[class].set(magazine_len(class, books::shift()) as i16);
         self.keep(bytes as isize);
         true
     }
@@ -119,7 +119,7 @@ impl Magazines {
         if self.in_use.get() & mask == 0 {
             return;
         }
-        let (len, bytes) = (magazine_len(class, cores::shift()), magazine_bytes(class, cores::shift()) as isize);
+        let (len, bytes) = (magazine_len(class, books::shift()), magazine_bytes(class, books::shift()) as isize);
         let list = self.list[class].replace(ptr::null_mut());
         let room = self.room[class].replace(0);
         let full = self.full[class].replace(ptr::null_mut());
@@ -148,7 +148,7 @@ impl Magazines {
 
     /// Gives everything to the base if that has been asked for since it was last done.
     pub(super) fn answer(&self) {
-        let asked = cores::asked();
+        let asked = books::asked();
         if self.answered.get() != asked {
             self.empty(asked);
         }
@@ -162,6 +162,6 @@ impl Magazines {
     fn keep(&self, bytes: isize) {
         let kept = self.kept.get().wrapping_add_signed(bytes);
         self.kept.set(kept);
-        cores::note_kept(kept);
+        books::note_kept(kept);
     }
 }

@@ -34,21 +34,26 @@
 //! or a lock. Interrupts off in the fast path: a dozen instructions, and on hardware twice the time of the rest.
 
 mod base;
+mod books;
 mod claim;
 mod class;
 mod cores;
 mod depot;
+mod exchange;
+mod failure;
 mod list;
 mod magazines;
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 use base::BASE;
+pub(super) use books::kept_bytes;
 use claim::Claim;
 use class::{CLASS_ALIGN, CLASSES, Route, class_of};
-pub(super) use cores::{answer, core_online, kept_bytes, trim};
+pub(super) use cores::{answer, core_online, trim};
+use failure::failed;
+pub(super) use failure::last_failure;
 
 use super::frames::{self, Frame, FrameUse, Limit, Run, RunRequest};
 use super::phys::PhysAddr;
@@ -59,9 +64,6 @@ use crate::arch::PAGE_SIZE;
 /// The entry macro defines `#[global_allocator] static HEAP: Heap = Heap;` in the application's crate.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heap;
-
-/// The size and the alignment of the last object for which there was no memory; zero if there was none.
-static FAILED: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 
 // SAFETY: an object is a chunk of the base allocator that is in no list and in no gap, or frames that are nobody else's;
 // it is at least as long and as aligned as its layout says; `dealloc` finds the same way back by the same layout. Nothing
@@ -76,7 +78,7 @@ unsafe impl GlobalAlloc for Heap {
         let Some(claim) = Claim::new() else { return alloc_unusual(layout) };
         match claim.pop(class) {
             Some(object) => object,
-            None => claim::refill(claim, class),
+            None => exchange::refill(claim, class),
         }
     }
 
@@ -94,7 +96,7 @@ unsafe impl GlobalAlloc for Heap {
         // SAFETY: as above.
         unsafe {
             if !claim.push(class, object) {
-                claim::flush(claim, class, object);
+                exchange::flush(claim, class, object);
             }
         }
     }
@@ -200,21 +202,6 @@ unsafe fn give_frames(addr: PhysAddr, count: usize) {
             _ => drop(Run::from_raw(addr, count, FrameUse::HeapLarge)),
         }
     }
-}
-
-/// Notes that there was no memory. Null, for the caller to return.
-#[cold]
-fn failed(layout: Layout) -> *mut u8 {
-    // Relaxed: for the report only, which may mix up two failures of the same moment.
-    FAILED[0].store(layout.size(), Ordering::Relaxed);
-    FAILED[1].store(layout.align(), Ordering::Relaxed);
-    ptr::null_mut()
-}
-
-/// The last object for which there was no memory.
-pub(super) fn last_failure() -> Option<Layout> {
-    let [size, align] = FAILED.each_ref().map(|word| word.load(Ordering::Relaxed));
-    Layout::from_size_align(size, align).ok().filter(|_| size > 0)
 }
 
 /// Objects of a class.
