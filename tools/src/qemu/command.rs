@@ -130,9 +130,9 @@ mod tests {
 
     /// The command line of a machine, words joined by blanks.
     fn line(config: &Config, accel: Accel) -> String {
-        let flash = Flash { code: "/ovmf/code.fd".into(), vars: "/tmp/a,b/vars.fd".into() };
+        let flash = Flash { code: "/ovmf/code.fd".into(), vars: "/run/a,b/vars.fd".into() };
         let files =
-            Files::of(PathBuf::from("/tmp/a,b/boot"), config.boot.to_string().contains("uefi").then_some(flash));
+            Files::of(PathBuf::from("/run/a,b/boot"), config.boot.to_string().contains("uefi").then_some(flash));
         let words = Run { config, accel, files: &files, control: 7 }.arguments();
         words.join(std::ffi::OsStr::new(" ")).into_string().unwrap()
     }
@@ -148,7 +148,7 @@ mod tests {
         for words in [
             "-M microvm,acpi=on,rtc=on,pic=on,pit=on -smp 4 -m 131072K -accel tcg -cpu max",
             "-serial chardev:console -chardev socket,id=control,fd=7",
-            "-kernel /tmp/a,b/boot -append a b",
+            "-kernel /run/a,b/boot -append a b",
         ] {
             assert!(tcg.contains(words), "{tcg}");
         }
@@ -187,13 +187,13 @@ mod tests {
 
     #[test]
     fn a_medium_is_in_the_drive_that_was_asked_for() {
-        let file = "file=/tmp/a,,b/boot";
+        let file = "file=/run/a,,b/boot";
         let cd = booted_by("grub-bios", Machine::Q35);
         assert!(cd.contains(&format!("if=none,id=boot,format=raw,readonly=on,{file} -device ide-cd,")), "{cd}");
         let usb = booted_by("grub-uefi-usb", Machine::Pc);
         assert!(usb.contains(&format!("snapshot=on,{file} -device qemu-xhci -device usb-storage,")), "{usb}");
         let uefi = "if=pflash,unit=0,format=raw,readonly=on,file=/ovmf/code.fd \
-                    -drive if=pflash,unit=1,format=raw,file=/tmp/a,,b/vars.fd";
+                    -drive if=pflash,unit=1,format=raw,file=/run/a,,b/vars.fd";
         assert!(usb.contains(uefi) && !cd.contains("pflash"), "{usb}");
         let ahci = |machine| booted_by("grub-bios-ahci", machine);
         assert!(ahci(Machine::Q35).contains("ide-hd,drive=boot,bus=ide.0"));

@@ -44,6 +44,7 @@ use super::sink::{Sink, Turn};
 use outlet::Outlet;
 
 pub(super) use super::ring::MAX_RECORD;
+pub use outlet::Drained;
 #[cfg(not(all(loom, test)))]
 pub use seized::Seized;
 
@@ -53,19 +54,6 @@ pub const MAX_SINKS: usize = 4;
 /// How often a writer who finds the ring full looks again without a record having left it. On real hardware, where a
 /// look at the serial port takes about a microsecond, this is a tenth of a second.
 const PATIENCE: u32 = if cfg!(all(loom, test)) { 2 } else { 100_000 };
-
-/// What a call of [`Spool::drain`] came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drained {
-    /// Every sink has everything that was committed.
-    Empty,
-    /// A sink has no room, or there is no sink.
-    Refused,
-    /// The budget is spent, and there is more.
-    More,
-    /// Somebody else is at it.
-    Busy,
-}
 
 /// What a writer does when the ring is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,20 @@
 //! A sink at the ring.
 
-use super::Drained;
 use crate::console::ring::Ring;
 use crate::console::sink::{Sink, Turn};
+
+/// What a call of [`drain`](crate::console::drain) came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Every sink has everything that was committed.
+    Empty,
+    /// A sink has no room, or there is no sink.
+    Refused,
+    /// The budget is spent, and there is more.
+    More,
+    /// Somebody else is at it.
+    Busy,
+}
 
 /// A sink and what it has had.
 pub(super) struct Outlet {
