@@ -18,6 +18,9 @@ fn main() {
         memory.total_bytes >> 20,
         memory.free_bytes >> 20
     );
-    println!("booted by {} ({})", machine.protocol.name(), machine.loader);
+    match machine.loader {
+        "" => println!("booted by {}", machine.protocol.name()),
+        loader => println!("booted by {} from {loader}", machine.protocol.name()),
+    }
     println!("{since_reset:?} from the machine's start to main");
 }
