@@ -25,6 +25,11 @@ thread_local! {
     static LEASE: Cell<Option<Lease>> = const { Cell::new(None) };
 }
 
+/// Keeps the section in programs that have no per-core variable: without one, the linker does not define its bounds.
+#[used]
+#[unsafe(link_section = "percore")]
+static ANCHOR: u64 = 0;
+
 unsafe extern "C" {
     // The linker defines these for a section whose name is an identifier.
     #[link_name = "__start_percore"]
