@@ -16,8 +16,8 @@ use std::{env, fs};
 
 /// Emits what cargo needs to link every binary and test of the calling package as an image.
 ///
-/// To be called from a build script. Prints a readable error, by `cargo::error`, if a binary has no entry point:
-/// the compiler's own message would speak of a missing panic handler.
+/// To be called from a build script. Prints a readable error, by `cargo::error`, if a binary has no entry point or
+/// several: the compiler's own message would speak of missing or duplicate language items.
 pub fn image() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("image.ld");
     println!("cargo::rerun-if-changed={}", script.display());
@@ -46,51 +46,70 @@ pub fn image() {
             println!("cargo::rustc-link-arg-{kind}={argument}");
         }
     }
-    for binary in binaries_without_entry_point(&root) {
-        println!(
-            "cargo::error={} has no entry point: write `#[libkern::main]` above its `fn main` \
-             (or `libkern::test_main!();` in a test suite)",
-            binary.display()
-        );
+    for problem in problems(&root) {
+        println!("cargo::error={problem}");
     }
 }
 
-/// The conventional binaries of the package whose source never mentions an entry macro.
+/// What is wrong with the entry points of the package's conventional binaries.
 ///
 /// Looks at text, not at the syntax tree: an entry point behind a macro of the application's own is missed, so a
 /// package that has such a thing keeps it out of `src/main.rs` and `src/bin`.
-fn binaries_without_entry_point(root: &Path) -> Vec<PathBuf> {
+fn problems(root: &Path) -> Vec<String> {
     let mut sources = vec![root.join("src/main.rs")];
     if let Ok(entries) = fs::read_dir(root.join("src/bin")) {
         sources.extend(entries.flatten().map(|entry| entry.path()));
     }
     sources.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    sources.retain(|path| fs::read_to_string(path).is_ok_and(|text| !mentions_entry_point(&text)));
-    sources
+    sources.iter().filter_map(|path| problem(path, &fs::read_to_string(path).ok()?)).collect()
 }
 
-fn mentions_entry_point(source: &str) -> bool {
-    const ENTRY_POINTS: [&str; 4] = ["#[libkern::main", "#[main", "libkern::test_main!", "test_main!"];
-    source
-        .lines()
-        .map(str::trim_start)
-        .filter(|line| !line.starts_with("//"))
-        .any(|line| ENTRY_POINTS.iter().any(|entry| line.contains(entry)))
+fn problem(path: &Path, source: &str) -> Option<String> {
+    let path = path.display();
+    match entry_points(source).as_slice() {
+        [] => Some(format!(
+            "{path} has no entry point: write `#[libkern::main]` above its `fn main` \
+             (or `libkern::test_main!();` in a test suite)"
+        )),
+        [_] => None,
+        [first, second, ..] => Some(format!(
+            "{path} has more than one entry point, in lines {first} and {second}: an image has one `#[libkern::main]` \
+             (or one `libkern::test_main!();`)"
+        )),
+    }
+}
+
+/// The lines that begin with an entry macro.
+fn entry_points(source: &str) -> Vec<usize> {
+    const ENTRY_POINTS: [&str; 4] = ["#[libkern::main]", "#[main]", "libkern::test_main!", "test_main!"];
+    let lines = source.lines().map(str::trim_start).zip(1..);
+    let begins = |line: &str| ENTRY_POINTS.iter().any(|entry| line.starts_with(entry));
+    lines.filter(|&(line, _)| begins(line)).map(|(_, number)| number).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::mentions_entry_point;
+    use super::*;
 
-    #[test]
-    fn an_attribute_is_an_entry_point() {
-        assert!(mentions_entry_point("#![no_std]\n  #[libkern::main]\nfn main() {}"));
-        assert!(mentions_entry_point("libkern::test_main!();"));
+    fn problem_of(source: &str) -> Option<String> {
+        problem(Path::new("src/main.rs"), source)
     }
 
     #[test]
-    fn a_comment_is_not_an_entry_point() {
-        assert!(!mentions_entry_point("// #[libkern::main]\nfn main() {}"));
-        assert!(!mentions_entry_point("fn main() {}"));
+    fn one_entry_point_is_right() {
+        assert_eq!(problem_of("#![no_std]\n  #[libkern::main]\nfn main() {}"), None);
+        assert_eq!(problem_of("libkern::test_main!();"), None);
+    }
+
+    #[test]
+    fn none_is_an_error_that_says_what_to_write() {
+        let problem = problem_of("// #[libkern::main]\nfn main() {}").expect("a comment is no entry point");
+        assert!(problem.contains("write `#[libkern::main]` above its `fn main`"), "{problem}");
+    }
+
+    #[test]
+    fn two_are_an_error_that_says_where() {
+        let problem = problem_of("#[libkern::main]\nfn main() {}\n#[libkern::main]\nfn other() {}");
+        assert!(problem.expect("there are two").contains("in lines 1 and 3"));
     }
 }
