@@ -51,7 +51,8 @@ pub enum Timing {
     /// One host thread and a clock that advances by instructions: an interrupt lands after exactly as many
     /// instructions as its timer says. For one core.
     Icount,
-    /// One instruction per translated block, and a thread per core. For several cores.
+    /// One instruction per translated block, and a thread per core. For several cores. (What QEMU before 8 called
+    /// `-singlestep`; this tool asks for 9.)
     OneInstruction,
 }
 

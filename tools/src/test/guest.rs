@@ -4,6 +4,8 @@
 //! no result in some configuration is a failure there: a guest that dies early loses no row.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use super::configuration::{Configuration, Timing};
 use super::console::symbolised;
@@ -54,12 +56,12 @@ pub fn jobs<'a>(
         stage(&format!("building the suite {name}"));
         match prepare(context, name.clone(), &boots) {
             Ok(suite) => {
-                let suite = std::sync::Arc::new(suite);
+                let suite = Arc::new(suite);
                 for boot in boots {
                     if suite.wanted(context, boot.tier).is_empty() {
                         continue;
                     }
-                    let (suite, weight) = (std::sync::Arc::clone(&suite), boot.configuration.weight());
+                    let (suite, weight) = (Arc::clone(&suite), boot.configuration.weight());
                     let work = Box::new(move || suite.run(context, &boot));
                     jobs.push(Job { weight, work });
                 }
@@ -107,7 +109,7 @@ fn prepare(context: &Context, name: String, boots: &[Boot]) -> anyhow::Result<Su
     let mut images = HashMap::new();
     for boot in boots {
         let profile = boot.configuration.profile;
-        if let std::collections::hash_map::Entry::Vacant(entry) = images.entry(profile) {
+        if let Entry::Vacant(entry) = images.entry(profile) {
             entry.insert(context.build(SUITES, &name, profile)?);
         }
     }

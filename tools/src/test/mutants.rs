@@ -11,6 +11,8 @@
 //! mutant that the case survives is a hole in the tests; a patch that no longer applies, a mutant that does
 //! not compile, and a case that fails in the unpatched copy too prove nothing and fail as well.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -78,9 +80,16 @@ pub fn run(workspace: &Workspace, filter: Option<&str>, each: &mut dyn FnMut(Row
     let place = workspace.target.join("mutants");
     let copy = Copy { root: place.join("tree"), target: place.join("target") };
     copy.refresh(&workspace.root)?;
+    // All of these before any patch: then one build serves them.
+    let mut healthy: HashMap<(Tier, &str), Run> = HashMap::new();
+    for mutant in &mutants {
+        if let Entry::Vacant(entry) = healthy.entry((mutant.tier, &mutant.case)) {
+            entry.insert(copy.run_case(mutant)?);
+        }
+    }
     for mutant in &mutants {
         let started = Instant::now();
-        let verdict = copy.judge(mutant)?;
+        let verdict = copy.judge(mutant, &healthy[&(mutant.tier, mutant.case.as_str())])?;
         let seconds = started.elapsed().as_secs_f64();
         each(Row { seconds, ..verdict });
     }
@@ -111,6 +120,14 @@ fn read(directory: &Path) -> anyhow::Result<Vec<Mutant>> {
     Ok(mutants)
 }
 
+/// How a case ended.
+struct Run {
+    /// `None` if it did not run.
+    outcome: Option<Outcome>,
+    /// What was printed.
+    said: String,
+}
+
 /// The copy of the tree in which mutants live.
 struct Copy {
     root: PathBuf,
@@ -138,16 +155,15 @@ impl Copy {
         Ok(())
     }
 
-    /// Runs the mutant's case without and with the patch.
-    fn judge(&self, mutant: &Mutant) -> anyhow::Result<Row> {
+    /// Runs the mutant's case with the patch. `healthy` is how it ended without.
+    fn judge(&self, mutant: &Mutant, healthy: &Run) -> anyhow::Result<Row> {
         let row = |outcome, message: String| {
             let row = Row::new(Tier::Long, row_name(mutant), mutant.tier.to_string(), outcome);
             Row { message, ..row }
         };
-        let (before, output) = self.run_case(mutant)?;
-        if before != Some(Outcome::Passed) {
+        if healthy.outcome != Some(Outcome::Passed) {
             let message = format!("{} does not pass without the patch", mutant.case);
-            return Ok(Row { output, ..row(Outcome::Failed, message) });
+            return Ok(Row { output: healthy.said.clone(), ..row(Outcome::Failed, message) });
         }
         if let Err(said) = self.apply(mutant, &[])? {
             return Ok(Row { output: said, ..row(Outcome::Failed, "the patch does not apply".to_owned()) });
@@ -156,16 +172,16 @@ impl Copy {
         if let Err(said) = self.apply(mutant, &["--reverse"])? {
             bail!("the patch {} cannot be taken back: {said}", mutant.name);
         }
-        let (after, output) = after?;
-        Ok(match after {
+        let Run { outcome, said: output } = after?;
+        Ok(match outcome {
             Some(Outcome::Failed) => row(Outcome::Passed, format!("{} fails", mutant.case)),
             Some(_) => row(Outcome::Failed, format!("{} does not notice: {}", mutant.case, mutant.why)),
             None => Row { output, ..row(Outcome::Failed, "the mutant does not build or the case is gone".to_owned()) },
         })
     }
 
-    /// How the mutant's case ends in the copy as it is, and what was printed. `None` if it did not run.
-    fn run_case(&self, mutant: &Mutant) -> anyhow::Result<(Option<Outcome>, String)> {
+    /// Runs the mutant's case in the copy as it is.
+    fn run_case(&self, mutant: &Mutant) -> anyhow::Result<Run> {
         let report = self.target.join("report.json");
         let _ = std::fs::remove_file(&report);
         let output = Command::new(std::env::current_exe()?)
@@ -182,7 +198,7 @@ impl Copy {
             Some(failed) => Some(failed),
             None => outcomes.next(),
         };
-        Ok((outcome, String::from_utf8_lossy(&said).into_owned()))
+        Ok(Run { outcome, said: String::from_utf8_lossy(&said).into_owned() })
     }
 
     /// Applies the patch; what git says where it does not fit.
