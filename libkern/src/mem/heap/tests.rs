@@ -142,7 +142,9 @@ fn a_run_that_shrinks_gives_its_end_back() {
 fn exhaustion_is_null_is_reported_and_passes() {
     let _machine = machine();
     let before = settled();
-    let mut objects: Vec<Object> = Vec::new();
+    // Small ones first: once large ones have every frame, there is nothing to cut small ones from.
+    let mut objects: Vec<Object> = (0..100).filter_map(|seed| Object::new(layout(600, 8), seed)).collect();
+    assert_eq!(objects.len(), 100);
     for size in [1 << 20, 70_000, 4096, 2000, 600, 88, 24] {
         while let Some(object) = Object::new(layout(size, 8), objects.len() as u8) {
             objects.push(object);
