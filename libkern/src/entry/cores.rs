@@ -11,8 +11,8 @@ use crate::arch::core_block::{CoreBlock, TrapStack};
 use crate::arch::paging::{self, Caching, FrameSource, MapError, Rights};
 use crate::mem::stack::CORE_SPAN;
 
-/// The stack on which an application processor starts, idles and runs tasks.
-const OWN_STACK_LEN: usize = 32 * 1024;
+/// The stack on which an application processor starts, idles and runs tasks. With it a core takes 124 KiB in all.
+const OWN_STACK_LEN: usize = 64 * 1024;
 
 const fn trap_stack_len(stack: TrapStack) -> usize {
     match stack {

@@ -25,6 +25,7 @@ libkern::test_main!();
 global_asm!(
     ".global storm_window_start",
     ".global storm_window_end",
+    ".global storm_registers",
     "storm_registers:",
     "storm_window_start:",
     "movq xmm0, rdi",
