@@ -130,21 +130,53 @@ fn told_frequency() -> Option<u64> {
     (khz != 0).then(|| u64::from(khz) * 1000)
 }
 
+/// The three counters at one moment, as near as they could be read together.
+#[derive(Clone, Copy)]
+struct Sample {
+    reference: u64,
+    timer: u32,
+    tsc: u64,
+    /// Ticks of the time-stamp counter that the reading took.
+    width: u64,
+}
+
+impl Sample {
+    fn take(reference: ReferenceClock) -> Self {
+        let before = tsc_ordered();
+        let (reference, timer) = (reference.now(), apic::timer_count());
+        let width = tsc_ordered() - before;
+        Sample { reference, timer, tsc: before + width / 2, width }
+    }
+}
+
 /// Counts both for a window of the reference clock. Frequencies of the time-stamp counter and of the APIC timer, in Hz.
+///
+/// Both ends are readings that took no longer than the quickest: under a hypervisor, the others are those in which
+/// somebody else had the processor.
 ///
 /// Not inlined, and named for what it is: benchmarks of boot leave out the instructions of waiting.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "Rust" fn roost_wait_measure(reference: ReferenceClock) -> (u64, u64) {
+    const FIRST_READINGS: usize = 16;
     let window = WINDOW_NS * reference.hz() / 1_000_000_000;
     apic::start_counting();
-    let (start, start_tsc, start_timer) = (reference.now(), tsc_ordered(), apic::timer_count());
+    let mut start = Sample::take(reference);
+    for _ in 1..FIRST_READINGS {
+        let sample = Sample::take(reference);
+        if sample.width < start.width {
+            start = sample;
+        }
+    }
+    let mut quickest = start.width;
     loop {
-        let (now, now_tsc, now_timer) = (reference.now(), tsc_ordered(), apic::timer_count());
-        let elapsed = reference.elapsed(start, now);
-        if elapsed >= window {
+        let end = Sample::take(reference);
+        quickest = quickest.min(end.width);
+        let elapsed = reference.elapsed(start.reference, end.reference);
+        // Four windows are less than a turn of any reference.
+        if elapsed >= window && (end.width <= quickest + quickest / 2 || elapsed >= 4 * window) {
             let per_second = |ticks: u64| (u128::from(ticks) * u128::from(reference.hz()) / u128::from(elapsed)) as u64;
-            return (per_second(now_tsc - start_tsc), per_second(u64::from(start_timer - now_timer)));
+            return (per_second(end.tsc - start.tsc), per_second(u64::from(start.timer - end.timer)));
         }
         super::relax();
     }
