@@ -17,7 +17,9 @@ libkern::test_main!();
 #[libkern::test]
 fn every_core_is_up_and_runs_what_it_is_given() {
     let ran: [AtomicUsize; MAX_CORES] = [const { AtomicUsize::new(0) }; MAX_CORES];
-    for _ in 0..100 {
+    // What hundreds of cores do a hundred times, a few processors below them take minutes for.
+    let rounds = if cpu::count() <= 64 { 100 } else { 10 };
+    for _ in 0..rounds {
         cpu::on_all(|core| {
             assert_eq!(core, cpu::id());
             ran[core].fetch_add(1, Ordering::Relaxed);
@@ -25,7 +27,7 @@ fn every_core_is_up_and_runs_what_it_is_given() {
     }
     for (core, ran) in ran.iter().enumerate().take(cpu::count()) {
         assert!(cpu::is_up(core), "core {core}");
-        assert_eq!(ran.load(Ordering::Relaxed), 100, "core {core}");
+        assert_eq!(ran.load(Ordering::Relaxed), rounds, "core {core}");
         assert_eq!(cpu::on(core, cpu::id), core);
     }
 }
@@ -44,13 +46,16 @@ fn each_core_s_own_apic_gives_the_id_that_the_firmware_gave() {
 #[libkern::test]
 fn cores_that_give_to_each_other_at_the_same_time_do_not_wait_for_ever() {
     let sum = AtomicUsize::new(0);
-    cpu::on_all(|_| {
-        cpu::on_all(|core| {
-            sum.fetch_add(core + 1, Ordering::Relaxed);
-        });
-    });
     let cores = cpu::count();
-    assert_eq!(sum.load(Ordering::Relaxed), cores * cores * (cores + 1) / 2);
+    let givers = cores.min(16);
+    cpu::on_all(|giver| {
+        if giver < givers {
+            cpu::on_all(|core| {
+                sum.fetch_add(core + 1, Ordering::Relaxed);
+            });
+        }
+    });
+    assert_eq!(sum.load(Ordering::Relaxed), givers * cores * (cores + 1) / 2);
 }
 
 #[libkern::test]
