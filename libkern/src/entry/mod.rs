@@ -46,7 +46,9 @@ macro_rules! __image {
             #[unsafe(link_section = ".note.roost")]
             static NOTE: $crate::entry::note::Note = $crate::entry::note::Note::new($crate::entry::note::Kind::$kind);
 
+            // Never inlined: the boot benchmark ends its count at its first instruction.
             #[unsafe(no_mangle)]
+            #[inline(never)]
             extern "Rust" fn __roost_main() -> $crate::ExitCode {
                 $run
             }

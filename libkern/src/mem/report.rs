@@ -50,10 +50,19 @@ impl Stats {
     }
 }
 
-/// How much memory there is, and what it is used for. Any context; zeros where a lock was taken.
+/// How much memory there is, and what it is used for. Any context but NMI and panic; waits for the allocators' locks.
 #[must_use]
 pub fn stats() -> Stats {
-    let frames = frames::counts().unwrap_or_default();
+    collect(Some(frames::counts()), Some(heap::counts()))
+}
+
+/// What can be said without waiting: zeros where a lock was taken.
+fn stats_without_waiting() -> Stats {
+    collect(frames::try_counts(), heap::try_counts())
+}
+
+fn collect(frames: Option<frames::Counts>, heap: Option<heap::Counts>) -> Stats {
+    let frames = frames.unwrap_or_default();
     let mut stats = Stats {
         total_bytes: frames.total * PAGE_SIZE,
         free_bytes: frames.free * PAGE_SIZE,
@@ -61,7 +70,7 @@ pub fn stats() -> Stats {
         used_bytes: frames.used.map(|frames| frames * PAGE_SIZE),
         heap: HeapStats { in_magazines_bytes: heap::kept_bytes(), ..HeapStats::default() },
     };
-    if let Some((classes, medium)) = heap::counts() {
+    if let Some((classes, medium)) = heap {
         for class in classes {
             stats.heap.small_objects += class.outside;
             stats.heap.small_bytes += class.outside * class.chunk;
@@ -79,7 +88,7 @@ pub fn stats() -> Stats {
 /// # Errors
 /// Those of `out`.
 pub fn report(out: &mut dyn fmt::Write) -> fmt::Result {
-    let Stats { total_bytes, free_bytes, free_in_stocks_bytes, heap, .. } = stats();
+    let Stats { total_bytes, free_bytes, free_in_stocks_bytes, used_bytes, heap } = stats_without_waiting();
     writeln!(out, "memory: {} free of {}", Size(free_bytes), Size(total_bytes))?;
     if total_bytes == 0 {
         writeln!(out, "  (the frame allocator was stopped in the middle of something)")?;
@@ -87,13 +96,13 @@ pub fn report(out: &mut dyn fmt::Write) -> fmt::Result {
     if free_in_stocks_bytes > 0 {
         writeln!(out, "  {:>10}  of the free in cores' stocks", Size(free_in_stocks_bytes))?;
     }
-    for (usage, bytes) in FrameUse::ALL.into_iter().zip(stats().used_bytes).filter(|&(_, bytes)| bytes > 0) {
+    for (usage, bytes) in FrameUse::ALL.into_iter().zip(used_bytes).filter(|&(_, bytes)| bytes > 0) {
         writeln!(out, "  {:>10}  {usage}", Size(bytes))?;
     }
     if let Some(failed) = heap::last_failure() {
         writeln!(out, "last found no room for {} bytes, aligned to {}", failed.size(), failed.align())?;
     }
-    let Some((classes, medium)) = heap::counts() else {
+    let Some((classes, medium)) = heap::try_counts() else {
         return writeln!(out, "heap: stopped in the middle of something");
     };
     writeln!(

@@ -18,7 +18,7 @@ pub enum Outcome {
     TimedOut,
     /// The user stopped it.
     Interrupted,
-    /// QEMU itself gave up before the guest could run.
+    /// QEMU itself gave up, before the guest could run or in the middle of it.
     QemuFailed {
         /// What QEMU said.
         stderr: String,

@@ -73,8 +73,6 @@ pub struct Session {
     ready: VecDeque<Message>,
     /// How the run ends by what the guest said so far.
     announced: Option<Outcome>,
-    /// Whether the guest said anything at all.
-    spoke: bool,
     /// How the run ends because this side ended it.
     stopped: Option<Outcome>,
     watch: Watch,
@@ -115,7 +113,6 @@ impl Session {
             stderr: Vec::new(),
             ready: VecDeque::new(),
             announced: None,
-            spoke: false,
             stopped: None,
             watch,
             _files: files,
@@ -174,7 +171,6 @@ impl Session {
             self.end(Outcome::Interrupted);
         }
         if console && let Some(bytes) = read_some(&mut self.console)? {
-            self.spoke = true;
             self.ready.push_back(Message::Console(bytes));
         }
         if control {
@@ -205,7 +201,6 @@ impl Session {
         if self.line.is_empty() {
             return;
         }
-        self.spoke = true;
         let line = String::from_utf8_lossy(&self.line);
         let event = Event::parse(line.trim_end_matches('\r'));
         self.line.clear();
@@ -252,8 +247,8 @@ impl Session {
         match status.code() {
             // A reset, with -no-reboot, and so a triple fault; or a power-off without a word.
             Some(0) => Outcome::Died,
-            // QEMU's own code for a failure; or the guest's for a value of 0, if it said anything.
-            Some(1) if !self.spoke => Outcome::QemuFailed { stderr: self.complained() },
+            // QEMU's own code for a failure; a guest whose code is 0 says so before it ends.
+            Some(1) => Outcome::QemuFailed { stderr: self.complained() },
             // The exit port makes `(value << 1) | 1`.
             Some(code) if code & 1 == 1 => u8::try_from(code >> 1).map_or(Outcome::Died, Outcome::Exited),
             _ => Outcome::QemuFailed { stderr: format!("{} ({status})", self.complained().trim()) },

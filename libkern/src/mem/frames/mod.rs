@@ -197,13 +197,26 @@ pub(super) struct Counts {
     pub(super) used: [usize; FrameUse::COUNT],
 }
 
-/// Counts frames. Exact if nobody takes or frees any meanwhile. `None` if the pool's lock is taken, which tells code that
-/// runs while everything else has been stopped from code that may wait.
-pub(super) fn counts() -> Option<Counts> {
+/// Counts frames. Exact if nobody takes or frees any meanwhile.
+pub(super) fn counts() -> Counts {
+    let (total, in_pool) = {
+        let pool = POOL.lock();
+        (pool.total_frames(), pool.free_frames())
+    };
+    with_stocks(total, in_pool)
+}
+
+/// The same for code that runs while everything else has been stopped: `None` if the pool's lock is taken.
+pub(super) fn try_counts() -> Option<Counts> {
     let (total, in_pool) = {
         let pool = POOL.try_lock()?;
         (pool.total_frames(), pool.free_frames())
     };
+    Some(with_stocks(total, in_pool))
+}
+
+/// A stock whose lock is taken is passed over: its core is at work with it, or was stopped there.
+fn with_stocks(total: usize, in_pool: usize) -> Counts {
     let mut used = [0isize; FrameUse::COUNT];
     let mut in_stocks = 0;
     for core in STOCKS.iter().chain([&*OFFLINE]) {
@@ -214,12 +227,12 @@ pub(super) fn counts() -> Option<Counts> {
             }
         });
     }
-    Some(Counts {
+    Counts {
         total,
         free: in_pool + in_stocks,
         in_stocks,
         used: used.map(|frames| usize::try_from(frames).unwrap_or(0)),
-    })
+    }
 }
 
 #[cold]

@@ -217,19 +217,35 @@ pub(super) struct ClassCounts {
     pub(super) in_depot: usize,
 }
 
-/// Objects by class, and how many larger ones there are with their bytes. `None` if the lock is taken.
-pub(super) fn counts() -> Option<([ClassCounts; CLASSES], (usize, usize))> {
-    let (outside, large) = {
+/// Objects by class, and how many larger ones there are with their bytes.
+pub(super) type Counts = ([ClassCounts; CLASSES], (usize, usize));
+
+/// Counts objects.
+pub(super) fn counts() -> Counts {
+    let counted = {
+        let base = BASE.lock();
+        (*base.outside(), base.large())
+    };
+    with_depots(counted)
+}
+
+/// The same for code that runs while everything else has been stopped: `None` if the lock is taken.
+pub(super) fn try_counts() -> Option<Counts> {
+    let counted = {
         let base = BASE.try_lock()?;
         (*base.outside(), base.large())
     };
+    Some(with_depots(counted))
+}
+
+fn with_depots((outside, large): ([usize; CLASSES], (usize, usize))) -> Counts {
     let classes = core::array::from_fn(|class| ClassCounts {
         size: class::size_of_class(class),
         chunk: class::chunk_of_class(class),
         outside: outside[class],
         in_depot: cores::in_depot(class),
     });
-    Some((classes, large))
+    (classes, large)
 }
 
 #[cfg(test)]
