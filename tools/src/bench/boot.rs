@@ -110,6 +110,9 @@ fn smallest(image: &Image, smp: u32) -> anyhow::Result<u64> {
 }
 
 fn boots(image: &Image, smp: u32, kib: u64) -> anyhow::Result<bool> {
+    if kib < image.least_memory_kib() {
+        return Ok(false);
+    }
     let config = Config { smp, mem: size(&format!("{kib}K"))?, timeout: Some(BOOT_TIMEOUT), ..Config::default() };
     let mut console = Vec::new();
     let outcome = qemu::run(image, &config, &mut |message| {

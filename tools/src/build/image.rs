@@ -15,7 +15,13 @@ pub struct Image {
     pub name: String,
     /// What it is, by its own word.
     pub kind: Kind,
+    /// The physical address behind its last byte.
+    pub end: u64,
 }
+
+/// What firmware needs behind an image, in KiB. That of microvm works at the end of memory, and does not look whether
+/// the image that QEMU has put there by then is in its way.
+const FIRMWARE_KIB: u64 = 256;
 
 impl Image {
     /// An image that already exists.
@@ -24,11 +30,16 @@ impl Image {
     /// If it cannot be read, or if it could not boot; the message says why.
     pub fn open(path: PathBuf) -> anyhow::Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (kind, warnings) = check::file(&path)?;
-        for warning in warnings {
+        let checked = check::file(&path)?;
+        for warning in checked.warnings {
             eprintln!("warning: {name}: {warning}");
         }
-        Ok(Self { path, name, kind })
+        Ok(Self { path, name, kind: checked.kind, end: checked.end })
+    }
+
+    /// The least memory, in KiB, of a machine that can load the image. What the image does then may take more.
+    pub fn least_memory_kib(&self) -> u64 {
+        self.end.div_ceil(1024) + FIRMWARE_KIB
     }
 }
 

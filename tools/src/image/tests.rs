@@ -65,7 +65,7 @@ impl Media {
 
     fn make_with(&self, format: Format, name: &str, config: &Config<'_>) -> PathBuf {
         let path = self.directory.path().join("guest.elf");
-        let image = Image { path, name: "guest".into(), kind: Kind::Application };
+        let image = Image { path, name: "guest".into(), kind: Kind::Application, end: 0 };
         let output = self.directory.path().join(name);
         write(&image, format, config, &output).unwrap();
         output

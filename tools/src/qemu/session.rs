@@ -87,6 +87,11 @@ impl Session {
     /// starts and then refuses is an [`Outcome::QemuFailed`].
     pub fn start(image: &Image, config: &Config) -> anyhow::Result<Self> {
         config.check()?;
+        let least = image.least_memory_kib();
+        if config.mem.kib() < least {
+            let Image { name, .. } = image;
+            anyhow::bail!("{} KiB of memory do not hold {name}; use --mem {least}K or more", config.mem.kib());
+        }
         let (program, accel) = accel::resolve(config.accel)?;
         let files = Files::prepare(image, config.boot, &config.append)?;
         let watch = Watch::start().context("cannot catch Ctrl-C")?;

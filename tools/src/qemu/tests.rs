@@ -25,7 +25,7 @@ fn qemu_is_here() -> bool {
 fn image(guest: Guest) -> (NamedTempFile, Image) {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(&guest.image(1)).unwrap();
-    let image = Image { path: file.path().to_owned(), name: "tiny".into(), kind: Kind::Application };
+    let image = Image { path: file.path().to_owned(), name: "tiny".into(), kind: Kind::Application, end: 0 };
     (file, image)
 }
 

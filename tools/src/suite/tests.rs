@@ -26,7 +26,7 @@ fn plan() -> Plan {
 fn image(guest: Guest) -> (NamedTempFile, Image) {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(&guest.image(2)).unwrap();
-    let image = Image { path: file.path().to_owned(), name: "tiny".into(), kind: Kind::Suite };
+    let image = Image { path: file.path().to_owned(), name: "tiny".into(), kind: Kind::Suite, end: 0 };
     (file, image)
 }
 

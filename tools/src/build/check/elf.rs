@@ -57,6 +57,12 @@ impl<'data> Elf<'data> {
         }
     }
 
+    /// The physical address behind the last byte of any segment.
+    pub fn physical_end(&self) -> u64 {
+        let loads = self.file.elf_program_headers().iter().filter(|segment| segment.p_type(LE) == elf::PT_LOAD);
+        loads.map(|segment| segment.p_paddr(LE).saturating_add(segment.p_memsz(LE))).max().unwrap_or(0)
+    }
+
     /// Whether there is code from the file at this physical address.
     pub fn has_code_at(&self, physical: u64) -> bool {
         self.file.elf_program_headers().iter().any(|segment| {

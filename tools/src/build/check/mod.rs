@@ -22,17 +22,28 @@ use super::note::{self, Kind};
 use elf::Elf;
 use flaw::Flaw;
 
-/// Checks a file. Returns what kind of image it is, and warnings.
+/// What is to be known of an image that could boot.
+#[derive(Debug)]
+pub struct Checked {
+    /// What it is, by its own word.
+    pub kind: Kind,
+    /// What is odd about it.
+    pub warnings: Vec<String>,
+    /// The physical address behind its last byte.
+    pub end: u64,
+}
+
+/// Checks a file.
 ///
 /// # Errors
 /// If it cannot be read or has a [`Flaw`].
-pub fn file(path: &Path) -> anyhow::Result<(Kind, Vec<String>)> {
+pub fn file(path: &Path) -> anyhow::Result<Checked> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     bytes_of(&bytes).with_context(|| format!("{} is no bootable image", path.display()))
 }
 
 /// Checks the content of a file.
-fn bytes_of(bytes: &[u8]) -> Result<(Kind, Vec<String>), Flaw> {
+fn bytes_of(bytes: &[u8]) -> Result<Checked, Flaw> {
     let elf = Elf::parse(bytes)?;
     // First, because a program of the host fails in other ways too, and those would mislead.
     let kind = note::kind(bytes).map_err(|error| Flaw::RoostNote(error.to_string()))?;
@@ -44,5 +55,5 @@ fn bytes_of(bytes: &[u8]) -> Result<(Kind, Vec<String>), Flaw> {
     elf.check()?;
     pvh::check(&elf)?;
     multiboot::check(&elf)?;
-    Ok((kind, syscalls::warnings(&elf)))
+    Ok(Checked { kind, warnings: syscalls::warnings(&elf), end: elf.physical_end() })
 }
