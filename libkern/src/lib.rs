@@ -7,6 +7,8 @@ pub mod arch;
 pub mod args;
 pub mod bootinfo;
 pub mod console;
+#[cfg(any(test, feature = "hosted"))]
+pub mod kthread;
 pub mod mem;
 pub mod random;
 pub mod sync;

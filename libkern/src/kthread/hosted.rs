@@ -1,0 +1,197 @@
+//! kthreads on the host: each thread is one, and under loom each of loom's threads.
+//!
+//! The counterpart of what stands on the real machine, with the same names and the same contracts, so that everything
+//! that sleeps can be tested by real threads and modelled by loom. Switching stacks is the host's business here: [`block`]
+//! gives up the lock and parks the thread. A wake-up that comes between the two is kept by the thread's parking token,
+//! where on the machine it cannot come, because the lock is given up on another stack.
+//!
+//! There are no interrupts but the flag that `arch::hosted` keeps, and no core is interrupted: what a handler would do, a
+//! test does from another thread.
+
+#[cfg(all(loom, test))]
+use loom::{sync, thread, thread_local};
+#[cfg(not(all(loom, test)))]
+use std::{sync, thread, thread_local};
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+
+use sync::{Mutex, MutexGuard};
+
+/// The lock of what sleepers queue in.
+#[derive(Debug)]
+pub(crate) struct WaitLock<T> {
+    inner: Mutex<T>,
+}
+
+/// Access to what a [`WaitLock`] protects. [`block`] takes it and gives it up once the sleeper is off its stack.
+#[must_use = "the lock is free again when the guard is dropped"]
+pub(crate) struct WaitGuard<'a, T> {
+    // In this order: the lock is free before interrupts come back.
+    inner: MutexGuard<'a, T>,
+    #[cfg(not(all(loom, test)))]
+    _off: crate::sync::IrqGuard,
+    /// On the machine it speaks of the core that made it.
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl<T> WaitLock<T> {
+    /// A free lock around `value`.
+    #[cfg(not(all(loom, test)))]
+    pub(crate) const fn new(value: T) -> Self {
+        Self { inner: Mutex::new(value) }
+    }
+
+    /// A free lock around `value`.
+    #[cfg(all(loom, test))]
+    pub(crate) fn new(value: T) -> Self {
+        Self { inner: Mutex::new(value) }
+    }
+
+    /// Waits until nobody else has the lock, and takes it. Any context.
+    #[inline]
+    pub(crate) fn lock(&self) -> WaitGuard<'_, T> {
+        #[cfg(not(all(loom, test)))]
+        let _off = crate::sync::IrqGuard::new();
+        let inner = self.inner.lock().expect("nobody panics with the lock held");
+        WaitGuard {
+            inner,
+            #[cfg(not(all(loom, test)))]
+            _off,
+            _not_send: PhantomData,
+        }
+    }
+}
+
+impl<T> Deref for WaitGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<T> DerefMut for WaitGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+}
+
+/// What there is of a kthread on the host. Lives for ever: whoever wakes a thread that then ends may still hold it.
+struct Kthread {
+    thread: thread::Thread,
+    #[cfg(not(all(loom, test)))]
+    woken: core::sync::atomic::AtomicBool,
+}
+
+/// A kthread that sleeps or is about to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sleeper(NonNull<Kthread>);
+
+impl Sleeper {
+    /// A number that no other kthread has while this one lives; neither 0 nor odd.
+    pub(crate) fn addr(self) -> usize {
+        self.0.addr().get()
+    }
+
+    fn kthread(self) -> &'static Kthread {
+        // SAFETY: made by `current` from a reference that lives for ever.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl fmt::Debug for Sleeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "kthread `{}`", self.kthread().thread.name().unwrap_or("nameless"))
+    }
+}
+
+/// What a sleeper waits for, for dumps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    /// The kind of object.
+    pub(crate) kind: &'static str,
+    /// The object's address.
+    pub(crate) object: usize,
+}
+
+thread_local! {
+    static CURRENT: &'static Kthread = Box::leak(Box::new(Kthread {
+        thread: thread::current(),
+        #[cfg(not(all(loom, test)))]
+        woken: core::sync::atomic::AtomicBool::new(false),
+    }));
+}
+
+/// The running kthread.
+pub(crate) fn current() -> Sleeper {
+    CURRENT.with(|current| Sleeper(NonNull::from(*current)))
+}
+
+/// Blocks the running kthread and gives up the lock. Returns once it was woken.
+pub(crate) fn block<T>(guard: WaitGuard<'_, T>, _wait: Wait) {
+    let me = current().kthread();
+    drop(guard);
+    me.sleep();
+}
+
+/// Lets a kthread go on that [`block`]s or is about to. Once for each time. Any context.
+pub(crate) fn wake(sleeper: Sleeper) {
+    sleeper.kthread().wake();
+}
+
+/// As [`wake`]; on the host, which core it goes on on is the host's business.
+pub(crate) fn wake_on(sleeper: Sleeper, _core: usize) {
+    wake(sleeper);
+}
+
+#[cfg(not(all(loom, test)))]
+mod parking {
+    use core::sync::atomic::Ordering;
+
+    use super::{Kthread, thread};
+
+    impl Kthread {
+        pub(super) fn sleep(&self) {
+            // Acquire: what the waker did comes before what the woken does. Partner: `wake`. The token may come without
+            // a wake-up, and a wake-up before the token.
+            while !self.woken.swap(false, Ordering::Acquire) {
+                thread::park();
+            }
+        }
+
+        pub(super) fn wake(&self) {
+            self.woken.store(true, Ordering::Release);
+            self.thread.unpark();
+        }
+    }
+}
+
+#[cfg(all(loom, test))]
+mod parking {
+    use super::{Kthread, thread};
+
+    impl Kthread {
+        // Loom's token is exact, and orders memory.
+        pub(super) fn sleep(&self) {
+            thread::park();
+        }
+
+        pub(super) fn wake(&self) {
+            self.thread.unpark();
+        }
+    }
+}
+
+/// Panics if the calling thread may not block: it holds a spin lock, or has interrupts off. `what` would block.
+pub(crate) fn assert_may_block(what: &'static str) {
+    // Loom's threads are no cores.
+    #[cfg(not(all(loom, test)))]
+    crate::sync::depth::assert_may_block(what);
+    #[cfg(all(loom, test))]
+    let _ = what;
+}

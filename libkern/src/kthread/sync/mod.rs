@@ -1,0 +1,1 @@
+//! What kthreads sleep on.
