@@ -184,7 +184,8 @@ impl Copy {
     fn run_case(&self, mutant: &Mutant) -> anyhow::Result<Run> {
         let report = self.target.join("report.json");
         let _ = std::fs::remove_file(&report);
-        let output = Command::new(std::env::current_exe()?)
+        // By what runs, not by its path: the tests before may have had cargo put another program there.
+        let output = Command::new("/proc/self/exe")
             .current_dir(&self.root)
             .args(["roost", "test", &mutant.case, "--tier", &mutant.tier.to_string(), "--report"])
             .arg(&report)
