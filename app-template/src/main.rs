@@ -4,7 +4,7 @@
 #![no_std]
 #![no_main]
 
-use libkern::{args, cpu, println};
+use libkern::{args, cpu, kthread, println};
 
 /// Runs once, on one core, when all cores are up and memory, clock and console work.
 ///
@@ -14,7 +14,7 @@ fn main() {
     println!("Hello from {} cores.", cpu::count());
 
     // On every core at the same time; returns when all are done.
-    cpu::on_all(|core| println!("core {core}: APIC id {}", cpu::apic_id()));
+    kthread::call_all(|core| println!("core {core}: APIC id {}", cpu::apic_id()));
 
     // `cargo run -- some words` passes them here, as does `args` in Cargo.toml.
     for word in args() {

@@ -7,14 +7,14 @@ extern crate alloc;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use alloc::vec::Vec;
-use libkern::cpu;
+use libkern::{cpu, kthread};
 
 libkern::test_main!();
 
 #[libkern::test]
 fn every_core_runs_what_it_is_given() {
     let runs = AtomicUsize::new(0);
-    cpu::on_all(|_core| {
+    kthread::call_all(|_core| {
         runs.fetch_add(1, Ordering::Relaxed);
     });
     assert_eq!(runs.into_inner(), cpu::count());

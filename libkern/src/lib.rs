@@ -3,16 +3,6 @@
 
 extern crate alloc;
 
-pub mod arch;
-pub mod args;
-pub mod bootinfo;
-pub mod console;
-#[cfg(any(test, feature = "hosted"))]
-pub mod kthread;
-pub mod mem;
-pub mod random;
-pub mod sync;
-
 /// What stands on the real machine only.
 #[cfg(not(any(test, feature = "hosted")))]
 macro_rules! on_metal {
@@ -23,13 +13,23 @@ macro_rules! on_metal {
     ($($item:item)*) => {};
 }
 
+pub mod arch;
+pub mod args;
+pub mod bootinfo;
+pub mod console;
+pub mod kmsg;
+pub mod kthread;
+pub mod mem;
+pub mod random;
+pub mod sync;
+pub mod time;
+
 on_metal! {
     pub mod cpu;
     pub mod dev;
     pub mod entry;
     pub mod machine;
     pub mod testing;
-    pub mod time;
 
     pub use entry::{ExitCode, Termination, exit, reboot};
 }

@@ -3,12 +3,12 @@
 #![no_std]
 #![no_main]
 
-use libkern::{cpu, machine, mem, println, time};
+use libkern::{cpu, kthread, machine, mem, println, time};
 
 #[libkern::main]
 fn main() {
     let since_reset = time::since_reset();
-    cpu::on_all(|core| println!("Hello from core {core} (APIC id {})!", cpu::apic_id()));
+    kthread::call_all(|core| println!("Hello from core {core} (APIC id {})!", cpu::apic_id()));
 
     let machine = machine::get();
     let memory = mem::stats();

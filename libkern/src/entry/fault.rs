@@ -5,7 +5,7 @@ use core::fmt;
 use super::panic::{self, Origin};
 use crate::arch::traps::{TrapFrame, exception_name};
 use crate::arch::{PAGE_SIZE, core_block, paging};
-use crate::cpu;
+use crate::kthread;
 
 const PAGE_FAULT: u64 = 14;
 const DOUBLE_FAULT: u64 = 8;
@@ -33,7 +33,7 @@ impl fmt::Display for Report<'_> {
             return write!(
                 f,
                 "stack overflow of {}, whose stack is {len} KiB, at {:#x}",
-                cpu::current_work(),
+                kthread::current_description(),
                 frame.rip
             );
         }

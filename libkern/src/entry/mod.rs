@@ -7,14 +7,12 @@
 //! | [`trap`], [`fault`] | where every trap goes |
 //! | [`panic`](mod@panic) | the end of an image that failed |
 //! | [`exit`] | the end of one that did not |
-//! | [`idle`] | what a core does meanwhile |
 
 mod address_space;
 mod cores;
 mod early_frames;
 mod exit;
 mod fault;
-mod idle;
 mod panic;
 mod start;
 mod trap;

@@ -14,7 +14,7 @@ use mcp_abi::exit;
 
 use crate::console::{self, Seized};
 use crate::sync::per_core;
-use crate::{cpu, mem};
+use crate::{cpu, kthread, mem};
 
 const NOBODY: usize = usize::MAX;
 
@@ -69,10 +69,13 @@ pub(super) fn die(message: fmt::Arguments<'_>, origin: Origin<'_>) -> ! {
     qemu::control(format_args!("panic {}", FirstLine(&message)));
     // SAFETY: the others are stopped, or hang for good; this core does not go back; and only the first gets here.
     let out = &mut unsafe { console::seize() };
-    say(out, format_args!("\npanic on core {core} ({}): {message}\n", cpu::current_work()));
+    say(out, format_args!("\npanic on core {core} ({}): {message}\n", kthread::current_description()));
     print_backtrace(out, &origin);
     for other in (0..core_block::count()).filter(|&other| other != core) {
         print_core(out, other);
+    }
+    if kthread::is_deadlock() {
+        let _ = kthread::dump_stopped(out);
     }
     if mem::exhausted() {
         // It cannot fail, as above.
@@ -146,8 +149,8 @@ fn print_core(out: &mut Seized<'_>, core: usize) {
         return say(out, format_args!("core {core}: did not start\n"));
     }
     match STOPPED_AT.on(core).load(Ordering::Acquire) {
-        0 => say(out, format_args!("core {core}: did not stop ({})\n", cpu::work_of(core))),
-        rip => say(out, format_args!("core {core}: {} at {rip:#018x}\n", cpu::work_of(core))),
+        0 => say(out, format_args!("core {core}: did not stop ({})\n", kthread::description_on(core))),
+        rip => say(out, format_args!("core {core}: {} at {rip:#018x}\n", kthread::description_on(core))),
     }
 }
 

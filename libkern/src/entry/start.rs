@@ -3,16 +3,16 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{address_space, cores, early_frames, exit::ExitCode, idle};
+use super::{address_space, cores, early_frames, exit::ExitCode};
 use crate::arch::boot::{Handover, boot_only};
 use crate::arch::core_block::CoreBlock;
 use crate::arch::{
     self, PAGE_SIZE, apic, clock, core_block, features, firmware, interrupts, ioapic, irq, paging, qemu, smp, traps,
 };
 use crate::bootinfo::{BootInfo, Kind};
-use crate::cpu::{self, Work};
 use crate::mem::frames::{self, FrameUse};
-use crate::{args, console, dev, mem, random};
+use crate::mem::stack::KernelStack;
+use crate::{args, console, cpu, dev, kmsg, kthread, mem, random, time};
 
 /// The stack of `main`.
 const MAIN_STACK_LEN: usize = 256 * 1024;
@@ -152,20 +152,23 @@ extern "Rust" fn __roost_start_core(block: &'static mut CoreBlock) -> ! {
     unsafe { apic::init_core() };
     clock::check_against_others();
     cpu::set_up();
+    // SAFETY: the stack that `cores::create` made, on which this core runs.
+    unsafe { kthread::adopt_running(KernelStack::from_raw(core_block::current_stack()), "idle") };
     smp::came_up();
-    idle::run()
+    kthread::run_idle()
 }
 
 /// The rest happens on `main`'s own stack, so that the boot stack can be given back.
 fn finish(boot: Boot) -> ! {
-    interrupts::set_handler(apic::vector::WAKE, |_| {});
-    interrupts::set_handler(apic::vector::TIMER, |_| {});
+    interrupts::set_handler(apic::vector::WAKE, |_| kmsg::run_immediates());
+    interrupts::set_handler(apic::vector::TIMER, |_| time::timer::on_interrupt());
     dev::serial::begin_interrupts();
-    let stack = expect(mem::stack::KernelStack::new(MAIN_STACK_LEN), "make the stack of main");
-    let (lo, hi) = stack.leak();
+    let stack = expect(KernelStack::new(MAIN_STACK_LEN), "make the stack of main");
+    let (lo, hi) = stack.bounds();
     let boot: *mut Boot = Box::into_raw(Box::new(boot));
     // SAFETY: a fresh stack; interrupts are off until its first function turns them on.
     unsafe {
+        kthread::adopt_running(stack, "main");
         core_block::set_current_stack(lo, hi);
         arch::stack::call_on(hi, main_thread, boot.cast())
     }
@@ -174,7 +177,6 @@ fn finish(boot: Boot) -> ! {
 extern "C" fn main_thread(boot: *mut ()) -> ! {
     // SAFETY: `finish` made it.
     let Boot { info, handover } = *unsafe { Box::from_raw(boot.cast::<Boot>()) };
-    cpu::set_work(Work::Main);
     crate::machine::init(&info, &handover);
     reclaim(&info);
     drop(info);

@@ -4,7 +4,8 @@ use x86_64::registers::control::Cr2;
 
 use super::fault;
 use crate::arch::traps::TrapFrame;
-use crate::arch::{apic, interrupts};
+use crate::arch::{self, apic, interrupts};
+use crate::sync::depth::HANDLER;
 
 const NMI: u64 = 2;
 const FIRST_INTERRUPT: u64 = 32;
@@ -27,7 +28,9 @@ extern "Rust" fn __roost_trap(frame: &mut TrapFrame) {
             // Once and first: a handler that does not return has then left nothing undone. A level-triggered line
             // is an exception that its handler's registration would have to declare; there is none yet.
             apic::end_of_interrupt();
+            arch::depth::raise::<HANDLER>();
             interrupts::handle(vector, frame);
+            arch::depth::lower::<HANDLER>();
         }
     }
 }

@@ -20,6 +20,15 @@ use core::ptr::NonNull;
 
 use sync::{Mutex, MutexGuard};
 
+use super::sync::AbortSlot;
+
+mod clock;
+
+#[cfg(test)]
+pub(crate) use clock::Clock;
+pub use clock::Instant;
+pub(crate) use clock::Timer;
+
 /// The lock of what sleepers queue in.
 #[derive(Debug)]
 pub(crate) struct WaitLock<T> {
@@ -84,8 +93,11 @@ impl<T> DerefMut for WaitGuard<'_, T> {
 /// What there is of a kthread on the host. Lives for ever: whoever wakes a thread that then ends may still hold it.
 struct Kthread {
     thread: thread::Thread,
+    abort: AbortSlot,
     #[cfg(not(all(loom, test)))]
     woken: core::sync::atomic::AtomicBool,
+    #[cfg(all(test, not(loom)))]
+    waits_for: Mutex<Option<Wait>>,
 }
 
 /// A kthread that sleeps or is about to.
@@ -98,15 +110,32 @@ impl Sleeper {
         self.0.addr().get()
     }
 
+    /// Where the kthread can be asked to give up what it waits for.
+    pub(crate) fn abort_slot(&self) -> &AbortSlot {
+        &self.kthread().abort
+    }
+
+    /// What it sleeps on, if it does.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn waits_for(&self) -> Option<Wait> {
+        *self.kthread().waits_for.lock().expect("nobody panics with the lock held")
+    }
+
     fn kthread(self) -> &'static Kthread {
         // SAFETY: made by `current` from a reference that lives for ever.
         unsafe { self.0.as_ref() }
     }
 }
 
-impl fmt::Debug for Sleeper {
+// SAFETY: what it leads to is shared, and lives for ever.
+unsafe impl Send for Sleeper {}
+// SAFETY: as above.
+unsafe impl Sync for Sleeper {}
+
+/// The kthread's name.
+impl fmt::Display for Sleeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "kthread `{}`", self.kthread().thread.name().unwrap_or("nameless"))
+        f.write_str(self.kthread().thread.name().unwrap_or("nameless"))
     }
 }
 
@@ -122,8 +151,11 @@ pub(crate) struct Wait {
 thread_local! {
     static CURRENT: &'static Kthread = Box::leak(Box::new(Kthread {
         thread: thread::current(),
+        abort: AbortSlot::new(),
         #[cfg(not(all(loom, test)))]
         woken: core::sync::atomic::AtomicBool::new(false),
+        #[cfg(all(test, not(loom)))]
+        waits_for: Mutex::new(None),
     }));
 }
 
@@ -133,10 +165,16 @@ pub(crate) fn current() -> Sleeper {
 }
 
 /// Blocks the running kthread and gives up the lock. Returns once it was woken.
-pub(crate) fn block<T>(guard: WaitGuard<'_, T>, _wait: Wait) {
+pub(crate) fn block<T>(guard: WaitGuard<'_, T>, wait: Wait) {
     let me = current().kthread();
+    me.note(Some(wait));
     drop(guard);
+    // As on the machine, where this is what makes the switch possible.
+    assert_may_block(wait.kind);
+    // Where on the machine the interrupt of a timer would come whose moment is past already.
+    clock::Clock::mine().call_due();
     me.sleep();
+    me.note(None);
 }
 
 /// Lets a kthread go on that [`block`]s or is about to. Once for each time. Any context.
@@ -147,6 +185,17 @@ pub(crate) fn wake(sleeper: Sleeper) {
 /// As [`wake`]; on the host, which core it goes on on is the host's business.
 pub(crate) fn wake_on(sleeper: Sleeper, _core: usize) {
     wake(sleeper);
+}
+
+impl Kthread {
+    fn note(&self, wait: Option<Wait>) {
+        #[cfg(all(test, not(loom)))]
+        {
+            *self.waits_for.lock().expect("nobody panics with the lock held") = wait;
+        }
+        #[cfg(not(all(test, not(loom))))]
+        let _ = wait;
+    }
 }
 
 #[cfg(not(all(loom, test)))]

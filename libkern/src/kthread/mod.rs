@@ -1,4 +1,38 @@
 //! kthreads: suspended call stacks, and what they sleep on.
+//!
+//! A kthread is a call stack that can be put aside and taken up again, perhaps on another core: its saved stack pointer,
+//! its stack, a name. (Seed `kthreads.txt`, What Are They.) Code blocks wherever it finds that it must wait, however deep;
+//! the core goes on with something else, and nothing has to be torn into callbacks.
+//!
+//! ```ignore
+//! let worker = kthread::spawn(|| compute());
+//! kthread::sleep(Duration::from_millis(10));
+//! println!("{}", worker.join());
+//! ```
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`switch`] | blocking, waking, and what a core goes on with |
+//! | [`thread`] | the kthread itself and its states |
+//! | [`wait`] | the lock that a sleeper leaves to be released |
+//! | [`pool`] | kthreads that nobody uses |
+//! | [`spawn`] | making one, and joining it |
+//! | [`idle`] | what a core does between things |
+//! | [`remote`] | calls on other cores |
+//! | [`sync`] | what kthreads sleep on |
+//! | [`watch`] | noticing that all sleep for ever |
+//! | [`dump`] | who is there |
+//!
+//! # What blocks, and where
+//!
+//! Functions that may block say so. They may be called in kthread context only: `main`, what was spawned, handlers of
+//! routine messages; with no spin lock held and interrupts on. Anywhere else they panic at once, in optimised builds too,
+//! and name the lock or the message. Whatever is per core is stale after one: the kthread may be on another core.
+//!
+//! # Cooperation
+//!
+//! kthreads of one core take turns only where they block or yield. Work that must run at the same time goes to different
+//! cores; which one, its spawner and its wakers say.
 
 #[cfg(any(test, feature = "hosted"))]
 mod hosted;
@@ -6,3 +40,30 @@ pub mod sync;
 
 #[cfg(any(test, feature = "hosted"))]
 pub(crate) use hosted::{Sleeper, Wait, WaitGuard, WaitLock, assert_may_block, block, current, wake, wake_on};
+
+on_metal! {
+    mod dump;
+    mod idle;
+    mod pool;
+    mod remote;
+    mod spawn;
+    mod switch;
+    mod thread;
+    mod wait;
+    mod watch;
+
+    pub use dump::{Description, current_description, dump};
+    pub(crate) use dump::{description_on, dump_stopped};
+    pub(crate) use idle::run as run_idle;
+    pub use idle::{finish, set_idle_poll};
+    pub(crate) use pool::adopt_running;
+    pub use pool::{DEFAULT_STACK, MAX_STACK, MIN_STACK, SpawnError};
+    pub use remote::{call, call_all, call_set, interrupt_set};
+    pub use spawn::{Builder, JoinHandle, id, spawn};
+    pub use switch::yield_now;
+    pub(crate) use switch::{assert_may_block, block, current, wake, wake_on};
+    pub(crate) use thread::{Sleeper, Wait};
+    pub(crate) use wait::{WaitGuard, WaitLock};
+    pub use watch::Expecting;
+    pub(crate) use watch::is_deadlock;
+}

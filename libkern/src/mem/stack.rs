@@ -56,6 +56,15 @@ impl KernelStack {
         (self.bounds.start, self.bounds.end)
     }
 
+    /// A stack that is mapped already.
+    ///
+    /// # Safety
+    /// It is the caller's, whole pages above one that is not mapped, each page a frame of its own, taken for
+    /// [`FrameUse::KernelStacks`].
+    pub unsafe fn from_raw((lo, hi): (usize, usize)) -> KernelStack {
+        KernelStack { bounds: lo..hi }
+    }
+
     /// Its bounds, for somebody who keeps it for ever.
     pub fn leak(self) -> (usize, usize) {
         let bounds = self.bounds();

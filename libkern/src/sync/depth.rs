@@ -7,13 +7,16 @@
 use crate::arch;
 
 /// Spin locks held: [`SpinLock`](super::SpinLock) and [`IrqSpinLock`](super::IrqSpinLock).
-pub(super) const LOCKS: usize = 0;
+pub(crate) const LOCKS: usize = 0;
 /// Values alive that vouch for interrupts being off.
 pub(super) const IRQS_OFF: usize = 1;
 /// One if interrupts were on when the first of those values came to be, else zero.
 pub(super) const IRQS_WERE_ON: usize = 2;
-/// Calls into the heap that use this core's magazines, less one once the core has any. See `mem::heap::claim`.
-pub(crate) const HEAP: usize = 3;
+/// Interrupt handlers that this core is in: none or one.
+pub(crate) const HANDLER: usize = 3;
+/// Calls into the heap that use this core's magazines, less one once the core has any. See `mem::heap::claim`. In the
+/// second half of the counters: it keeps nobody from blocking.
+pub(crate) const HEAP: usize = 4;
 
 /// How many spin locks this core holds.
 #[must_use]
@@ -27,14 +30,36 @@ pub fn interrupts_off() -> u8 {
     arch::depth::get::<IRQS_OFF>()
 }
 
-/// Panics unless code that runs here may block: no spin lock held, interrupts on. `what` is what is about to block.
+/// Whether nothing that is counted keeps code that runs here from blocking: no spin lock, no value that vouches for
+/// interrupts being off, no interrupt handler. Two instructions.
+#[inline(always)]
+#[must_use]
+pub fn may_block() -> bool {
+    arch::depth::first_half() == 0
+}
+
+/// Panics unless code that runs here may block. `what` is what is about to block.
 ///
 /// # Panics
-/// If it may not; the message says why.
+/// If it may not; the message says why, and names the lock that was taken last.
+#[inline(always)]
 pub fn assert_may_block(what: &str) {
+    if !may_block() {
+        must_not_block(what);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn must_not_block(what: &str) -> ! {
     let (locks, off) = (locks_held(), interrupts_off());
-    assert!(locks == 0, "{what} would block with {locks} spin lock(s) held");
-    assert!(arch::irq::enabled(), "{what} would block with interrupts off (by {off} guard(s))");
+    if locks > 0 {
+        panic!("{what} would block with {locks} spin lock(s) held, the last one `{}`", super::spin::last_taken());
+    }
+    if arch::depth::get::<HANDLER>() > 0 {
+        panic!("{what} would block in an interrupt handler");
+    }
+    panic!("{what} would block with interrupts off (by {off} guard(s))");
 }
 
 #[cfg(test)]
@@ -56,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a test would block with 1 spin lock(s) held")]
+    #[should_panic(expected = "a test would block with 1 spin lock(s) held, the last one `held`")]
     fn blocking_with_a_lock_held_is_a_panic_that_says_so() {
         let lock = SpinLock::new("held", ());
         let _held = lock.lock();

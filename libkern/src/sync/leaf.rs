@@ -34,6 +34,13 @@ impl<T> LeafLock<T> {
         result
     }
 
+    /// As [`with`](Self::with), for a caller that has interrupts off already.
+    #[inline(always)]
+    pub fn with_interrupts_off<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        debug_assert!(!irq::enabled(), "a leaf lock is taken with interrupts on");
+        f(&mut self.inner.lock())
+    }
+
     /// Runs `f` on the data if nobody has the lock. For reports, which may come while a core was stopped with it.
     pub fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
         let flags = irq::save_and_disable();

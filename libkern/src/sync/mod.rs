@@ -38,7 +38,8 @@ mod spin;
 
 pub use irq::{IrqGuard, without_interrupts};
 pub use leaf::LeafLock;
-pub(crate) use percore::SLOT_HEAP;
+pub(crate) use percore::{SLOT_HEAP, SLOT_KTHREAD};
 pub use percore::{PerCore, per_core};
 pub use registry::{Entry, Registry};
+pub(crate) use spin::RawSpin;
 pub use spin::{IrqSpinGuard, IrqSpinLock, SpinGuard, SpinLock};

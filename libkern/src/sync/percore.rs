@@ -31,6 +31,10 @@ use crate::arch;
 
 /// The word of the core (`arch::slot`) in which the heap keeps the address of its magazines.
 pub(crate) const SLOT_HEAP: usize = 0;
+/// The word in which the kthread layer keeps the address of the running kthread.
+pub(crate) const SLOT_KTHREAD: usize = 1;
+/// The word in which spin locks keep the address of the one that was taken last.
+pub(super) const SLOT_LOCK: usize = 2;
 
 /// The place of a per-core variable. Made by [`per_core!`](crate::sync::per_core) only.
 ///

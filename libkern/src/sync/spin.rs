@@ -22,6 +22,7 @@ use ::spin::mutex::spin::{SpinMutex, SpinMutexGuard};
 
 use super::IrqGuard;
 use super::depth::LOCKS;
+use super::percore::SLOT_LOCK;
 use crate::arch;
 
 /// What a core does while it waits.
@@ -36,6 +37,37 @@ impl RelaxStrategy for Relax {
 }
 
 pub(super) type Raw<T> = SpinMutex<T, Relax>;
+
+/// A lock without books, for what is locked by one call stack and released by another. Aligned so that its address has
+/// room for a tag.
+#[derive(Debug)]
+#[repr(align(8))]
+pub(crate) struct RawSpin {
+    inner: Raw<()>,
+}
+
+impl RawSpin {
+    /// A free lock.
+    pub(crate) const fn new() -> Self {
+        Self { inner: Raw::new(()) }
+    }
+
+    /// Waits for the lock and takes it. Interrupts are off, and stay off until it is released.
+    #[inline(always)]
+    pub(crate) fn lock(&self) {
+        core::mem::forget(self.inner.lock());
+    }
+
+    /// Releases the lock.
+    ///
+    /// # Safety
+    /// It is held, on this core, by what the caller stands for.
+    #[inline(always)]
+    pub(crate) unsafe fn unlock(&self) {
+        // SAFETY: the caller's word.
+        unsafe { self.inner.force_unlock() };
+    }
+}
 type RawGuard<'a, T> = SpinMutexGuard<'a, T, Relax>;
 
 /// Nobody. Holders are core numbers.
@@ -43,9 +75,26 @@ const NOBODY: usize = usize::MAX;
 
 /// Data that no interrupt handler touches, for one core at a time. Leaves interrupts as they are.
 pub struct SpinLock<T> {
+    books: Books,
+    inner: Raw<T>,
+}
+
+/// Who holds a lock, and what it is called.
+struct Books {
     name: &'static str,
     holder: AtomicUsize,
-    inner: Raw<T>,
+}
+
+/// The name of the lock that this core took last of those that it holds, or a word for not knowing: locks that were
+/// released in another order than the reverse of that of taking leave a gap.
+pub(super) fn last_taken() -> &'static str {
+    let books = core::ptr::with_exposed_provenance::<Books>(arch::slot::get::<SLOT_LOCK>());
+    // SAFETY: null, or the books of a lock that this core held; memory that locks lie in stays mapped. Those of a lock that
+    // it holds no longer do not have it as the holder.
+    match unsafe { books.as_ref() } {
+        Some(books) if books.holder.load(Ordering::Relaxed) == arch::core_id() => books.name,
+        _ => "?",
+    }
 }
 
 /// Access to what a [`SpinLock`] protects. Nothing may block while it lives.
@@ -54,6 +103,8 @@ pub struct SpinGuard<'a, T> {
     lock: &'a SpinLock<T>,
     /// Always there but while the guard is dropped, when it must go before the depth does.
     inner: Option<RawGuard<'a, T>>,
+    /// What the core had taken before.
+    before: usize,
     /// The core's depth went up with it, so it stays on the core.
     _not_send: PhantomData<*mut ()>,
 }
@@ -61,7 +112,7 @@ pub struct SpinGuard<'a, T> {
 impl<T> SpinLock<T> {
     /// A free lock around `value`; `name` is what panics and dumps call it.
     pub const fn new(name: &'static str, value: T) -> Self {
-        Self { name, holder: AtomicUsize::new(NOBODY), inner: Raw::new(value) }
+        Self { books: Books { name, holder: AtomicUsize::new(NOBODY) }, inner: Raw::new(value) }
     }
 
     /// Waits until no other core holds the lock, and takes it. Any context but NMI, as long as it is the same for all
@@ -95,7 +146,7 @@ impl<T> SpinLock<T> {
 
     /// What panics and dumps call the lock.
     pub fn name(&self) -> &'static str {
-        self.name
+        self.books.name
     }
 
     /// The data, without locking: nobody else has a reference.
@@ -106,14 +157,16 @@ impl<T> SpinLock<T> {
     #[inline]
     fn held<'a>(&'a self, inner: RawGuard<'a, T>) -> SpinGuard<'a, T> {
         // Relaxed: only this core will find its own number here, and it sees its own stores.
-        self.holder.store(arch::core_id(), Ordering::Relaxed);
-        SpinGuard { lock: self, inner: Some(inner), _not_send: PhantomData }
+        self.books.holder.store(arch::core_id(), Ordering::Relaxed);
+        let before = arch::slot::get::<SLOT_LOCK>();
+        arch::slot::set::<SLOT_LOCK>(core::ptr::from_ref(&self.books).expose_provenance());
+        SpinGuard { lock: self, inner: Some(inner), before, _not_send: PhantomData }
     }
 
     #[cold]
     fn wait(&self) -> RawGuard<'_, T> {
-        let (holder, me) = (self.holder.load(Ordering::Relaxed), arch::core_id());
-        assert!(holder != me, "core {me} waits for the lock `{}`, which it holds itself", self.name);
+        let (holder, me) = (self.books.holder.load(Ordering::Relaxed), arch::core_id());
+        assert!(holder != me, "core {me} waits for the lock `{}`, which it holds itself", self.books.name);
         self.inner.lock()
     }
 }
@@ -122,7 +175,8 @@ impl<T> Drop for SpinGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         // Relaxed, and before the lock is free: the next holder's store comes after its acquisition.
-        self.lock.holder.store(NOBODY, Ordering::Relaxed);
+        self.lock.books.holder.store(NOBODY, Ordering::Relaxed);
+        arch::slot::set::<SLOT_LOCK>(self.before);
         self.inner = None;
         arch::depth::lower::<LOCKS>();
     }
@@ -147,8 +201,8 @@ impl<T> DerefMut for SpinGuard<'_, T> {
 impl<T> fmt::Debug for SpinLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("SpinLock");
-        shown.field("name", &self.name);
-        match self.holder.load(Ordering::Relaxed) {
+        shown.field("name", &self.books.name);
+        match self.books.holder.load(Ordering::Relaxed) {
             NOBODY => shown.field("holder", &"nobody"),
             core => shown.field("holder", &core),
         };
@@ -196,7 +250,7 @@ impl<T> IrqSpinLock<T> {
 
     /// What panics and dumps call the lock.
     pub fn name(&self) -> &'static str {
-        self.lock.name
+        self.lock.name()
     }
 
     /// The data, without locking: nobody else has a reference.

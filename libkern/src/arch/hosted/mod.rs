@@ -18,6 +18,8 @@
 //! | [`depth`] | eight one-byte counters of the running core, changed by one instruction each |
 //! | [`slot`] | four words of the running core, read by one instruction each |
 //! | [`irq`] | whether this core takes interrupts: read, turn off, put back |
+//! | [`clock`] | nanoseconds since some moment |
+//! | [`timer`] | this core's one-shot timer: arm, disarm |
 //! | [`relax`] | the body of a loop that waits for another core |
 //! | [`direct_map_base`] | virtual address of physical address 0 |
 //! | [`direct_map_len`] | bytes of physical memory, from 0, that the direct map reaches |
@@ -37,11 +39,13 @@
 //! is given a free core when it first asks for its id, and returns it when it ends.
 
 mod block;
+pub mod clock;
 mod cores;
 pub mod depth;
 pub mod irq;
 mod ram;
 pub mod slot;
+pub mod timer;
 
 pub use cores::{CoreGuard, core_id, enter_core, percore_base, percore_delta, try_enter_core};
 pub use ram::{direct_map_base, direct_map_len};

@@ -246,6 +246,14 @@ fn block_of(core: usize) -> &'static CoreBlock {
     unsafe { &*block }
 }
 
+/// Word `SLOT` of `core`, as it is or was a moment ago.
+pub fn slot_of<const SLOT: usize>(core: usize) -> usize {
+    const { assert!(SLOT < SLOTS) };
+    let block = block_of(core);
+    // SAFETY: a volatile copy of a word that its core may be changing.
+    unsafe { block.slots[SLOT].as_ptr().read_volatile() }
+}
+
 /// How many cores there are. One until the others have been counted.
 pub fn count() -> usize {
     COUNT.load(Ordering::Relaxed)

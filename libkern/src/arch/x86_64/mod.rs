@@ -34,6 +34,7 @@ pub mod serial;
 pub mod slot;
 pub mod smp;
 pub mod stack;
+pub mod switch;
 pub mod timer;
 pub mod traps;
 

@@ -3,10 +3,10 @@
 #![no_std]
 #![no_main]
 
-use libkern::cpu;
+use libkern::{cpu, kthread};
 
 #[libkern::main]
 fn main() {
     let last = cpu::count() - 1;
-    cpu::on(last, || panic!("expected on core {}", cpu::id()));
+    kthread::call(last, || panic!("expected on core {}", cpu::id()));
 }

@@ -16,8 +16,8 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use libkern::arch::qemu;
-use libkern::cpu;
 use libkern::mem::Heap;
+use libkern::{cpu, kthread};
 
 /// Defines the two functions that do nothing but have an address.
 macro_rules! region {
@@ -97,7 +97,7 @@ static RINGS: [Ring; 4] = [const {
 #[inline(never)]
 fn storm(rounds: usize) {
     let cores = cpu::count().min(RINGS.len());
-    cpu::on_all(|core| {
+    kthread::call_all(|core| {
         if core >= cores {
             return;
         }

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use libkern::arch::{MAX_CORES, PAGE_SIZE, apic, clock, core_block, features, interrupts, irq, paging, timer};
 use libkern::testing::{Skipped, metric, skip};
-use libkern::{cpu, machine, random, time};
+use libkern::{cpu, kthread, machine, random, time};
 
 libkern::test_main!();
 
@@ -20,7 +20,7 @@ fn every_core_is_up_and_runs_what_it_is_given() {
     // What hundreds of cores do a hundred times, a few processors below them take minutes for.
     let rounds = if cpu::count() <= 64 { 100 } else { 10 };
     for _ in 0..rounds {
-        cpu::on_all(|core| {
+        kthread::call_all(|core| {
             assert_eq!(core, cpu::id());
             ran[core].fetch_add(1, Ordering::Relaxed);
         });
@@ -28,13 +28,13 @@ fn every_core_is_up_and_runs_what_it_is_given() {
     for (core, ran) in ran.iter().enumerate().take(cpu::count()) {
         assert!(cpu::is_up(core), "core {core}");
         assert_eq!(ran.load(Ordering::Relaxed), rounds, "core {core}");
-        assert_eq!(cpu::on(core, cpu::id), core);
+        assert_eq!(kthread::call(core, cpu::id), core);
     }
 }
 
 #[libkern::test]
 fn each_core_s_own_apic_gives_the_id_that_the_firmware_gave() {
-    let mut ids: Vec<u32> = (0..cpu::count()).map(|core| cpu::on(core, cpu::apic_id)).collect();
+    let mut ids: Vec<u32> = (0..cpu::count()).map(|core| kthread::call(core, cpu::apic_id)).collect();
     for (core, &id) in ids.iter().enumerate() {
         assert_eq!(id, core_block::apic_id_of(core), "core {core}");
     }
@@ -48,9 +48,9 @@ fn cores_that_give_to_each_other_at_the_same_time_do_not_wait_for_ever() {
     let sum = AtomicUsize::new(0);
     let cores = cpu::count();
     let givers = cores.min(16);
-    cpu::on_all(|giver| {
+    kthread::call_all(|giver| {
         if giver < givers {
-            cpu::on_all(|core| {
+            kthread::call_all(|core| {
                 sum.fetch_add(core + 1, Ordering::Relaxed);
             });
         }
@@ -109,7 +109,7 @@ fn ram_is_mapped_by_large_pages() {
 
 #[libkern::test(ids = ["K18"])]
 fn below_every_stack_is_a_page_that_is_not_mapped() {
-    cpu::on_all(|core| {
+    kthread::call_all(|core| {
         for (lo, hi) in [core_block::current_stack(), core_block::interrupt_stack()] {
             let here = core::hint::black_box(0_u8);
             assert!(hi > lo && lo % PAGE_SIZE == 0, "core {core}: {lo:#x}..{hi:#x}, near {:p}", &here);
@@ -132,7 +132,7 @@ fn what_only_boot_needed_is_given_back() {
 
 #[libkern::test]
 fn protections_are_on_wherever_the_processor_has_them() {
-    cpu::on_all(|core| {
+    kthread::call_all(|core| {
         let features = features::get();
         let protections = features::protections();
         assert!(protections.write_protect, "core {core}");
@@ -161,9 +161,9 @@ fn the_one_shot_timer_comes_once_and_never_early() {
         FIRED_AT.store(clock::now_ns(), Ordering::Relaxed);
         TICKS.fetch_add(1, Ordering::Relaxed);
     });
-    cpu::on_all(|_| {});
+    kthread::call_all(|_| {});
     for core in 0..cpu::count().min(4) {
-        cpu::on(core, || {
+        kthread::call(core, || {
             for delay_ns in [0, 1_000, 50_000, 2_000_000] {
                 let before = TICKS.load(Ordering::Relaxed);
                 let off = irq::save_and_disable();
@@ -226,7 +226,7 @@ fn vector_registers_survive_interrupts() {
 fn the_clock_is_monotonic_and_runs_on_every_core() {
     // An emulator's virtual processors read its clock under one lock: hundreds of them on a few real ones take turns.
     let readings = (40_000 / cpu::count()).clamp(200, 10_000);
-    cpu::on_all(|_| {
+    kthread::call_all(|_| {
         let mut last = clock::now_ns();
         for _ in 0..readings {
             let now = clock::now_ns();
@@ -276,7 +276,7 @@ fn shortest_way(other: usize) -> u64 {
     const ROUNDS: u64 = 100;
     let (ping, pong) = (AtomicU64::new(0), AtomicU64::new(0));
     let shortest = [AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)];
-    cpu::on_all(|core| {
+    kthread::call_all(|core| {
         if core == 0 {
             ping.store(clock::tsc_ordered(), Ordering::Release);
             follow(&ping, &pong, &shortest[0], ROUNDS);
@@ -317,7 +317,7 @@ fn the_wall_clock_is_plausible() -> Result<(), Skipped> {
 #[libkern::test]
 fn random_numbers_differ_between_calls_and_cores() {
     let mut numbers: Vec<u64> =
-        (0..cpu::count()).flat_map(|core| cpu::on(core, || [random::u64(), random::u64()])).collect();
+        (0..cpu::count()).flat_map(|core| kthread::call(core, || [random::u64(), random::u64()])).collect();
     numbers.sort_unstable();
     numbers.dedup();
     assert_eq!(numbers.len(), 2 * cpu::count());

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use libkern::sync::SpinLock;
 use libkern::testing::{Skipped, skip};
-use libkern::{cpu, mem};
+use libkern::{cpu, kthread, mem};
 
 libkern::test_main!();
 
@@ -23,7 +23,7 @@ fn boxes_freed_on_another_core_come_back() {
     let cores = cpu::count().min(MAIL.len());
     let before = mem::stats();
     for _ in 0..3 {
-        cpu::on_all(|core| {
+        kthread::call_all(|core| {
             if core >= cores {
                 return;
             }
@@ -49,7 +49,7 @@ fn boxes_freed_on_another_core_come_back() {
 
 #[libkern::test]
 fn allocations_of_every_size_and_alignment_are_disjoint_and_keep_their_contents() {
-    cpu::on_all(|core| {
+    kthread::call_all(|core| {
         let mut kept: Vec<(usize, Vec<u8>)> = Vec::new();
         for round in 0..400_usize {
             let len = (round * 7919 + core * 131) % 5000;
@@ -146,7 +146,7 @@ fn memory_above_4_gib_is_used() -> Result<(), Skipped> {
 fn frames_taken_and_freed_on_all_cores_balance() {
     use libkern::mem::frames::{self, FrameUse};
     let before = mem::stats().free_bytes;
-    cpu::on_all(|_| {
+    kthread::call_all(|_| {
         for round in 0..50 {
             let taken: Vec<_> = (0..round).map_while(|_| frames::alloc(FrameUse::Application).ok()).collect();
             drop(taken);

@@ -1,0 +1,97 @@
+//! From one call stack to another.
+//!
+//! A suspended call stack is its stack pointer. What a function must preserve for its caller lies on the stack; the rest,
+//! vector registers included, the caller of [`switch`] has saved or does not need, because to it the switch is a call like
+//! any other. (MXCSR and the x87 control word, which a callee would have to preserve, are the kernel's constants.)
+
+use core::arch::{asm, naked_asm};
+use core::ptr;
+
+use super::core_block::offsets;
+
+/// Suspends the running call stack, storing its stack pointer at `save`, and goes on with the one whose stack pointer is
+/// `to`, where the [`switch`] that suspended it returns `token`.
+///
+/// # Safety
+/// Interrupts are off. `to` was stored by `switch` or made by [`prepare`], and has not been used since. The stack left is
+/// not touched by anybody until the code that goes on here says so.
+#[unsafe(naked)]
+pub unsafe extern "C" fn switch(save: *mut usize, to: usize, token: usize) -> usize {
+    naked_asm!(
+        "push rbp", "push rbx", "push r12", "push r13", "push r14", "push r15",
+        "mov [rdi], rsp",
+        "mov rsp, rsi",
+        "mov rax, rdx",
+        "pop r15", "pop r14", "pop r13", "pop r12", "pop rbx", "pop rbp",
+        "ret",
+    )
+}
+
+/// Words that [`prepare`] needs at the top of a stack.
+const FRAME_WORDS: usize = 9;
+
+/// Makes a stack on which [`switch`] will call `start` with the token and `argument`. Returns the stack pointer to switch to.
+///
+/// # Safety
+/// `top` is the 16-aligned end of memory of a stack that nobody uses.
+#[inline(always)]
+pub unsafe fn prepare(top: usize, start: extern "C" fn(usize, usize) -> !, argument: usize) -> usize {
+    let sp = top - FRAME_WORDS * size_of::<usize>();
+    let frame: *mut usize = ptr::with_exposed_provenance_mut(sp);
+    // SAFETY: the caller's stack. What `switch` pops, its return, and an end for backtraces.
+    unsafe {
+        // r15, r14, r13
+        frame.add(2).write(argument);
+        frame.add(3).write(start as usize);
+        // rbx, and an end for chains of frames
+        frame.add(5).write(0);
+        frame.add(6).write(begin as *const () as usize);
+        frame.add(7).write(0);
+    }
+    sp
+}
+
+/// The first instructions on a new stack.
+#[unsafe(naked)]
+unsafe extern "C" fn begin() -> ! {
+    naked_asm!("mov rdi, rax", "mov rsi, r13", "xor ebp, ebp", "call r12", "ud2")
+}
+
+/// Says which stack this core's kernel work runs on from now on, and whose it is: word `SLOT` of the core.
+///
+/// # Safety
+/// Interrupts are off, and the core switches to that stack before they come on again.
+#[inline(always)]
+pub unsafe fn set_stack(lo: usize, hi: usize) {
+    // SAFETY: this core's block; no trap reads the two words between the writes but one that finds a stack too many.
+    unsafe {
+        asm!(
+            "mov gs:[{stack_lo}], {lo}", "mov gs:[{stack_hi}], {hi}",
+            stack_lo = const offsets::STACK_LO, stack_hi = const offsets::STACK_HI,
+            lo = in(reg) lo, hi = in(reg) hi,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// Leaves everything on the running stack behind and calls `f` at its end, `top`.
+///
+/// # Safety
+/// `top` is the 16-aligned end of the running stack, above all that is still needed, which is nothing.
+#[unsafe(naked)]
+pub unsafe extern "C" fn restart(top: usize, f: extern "C" fn() -> !) -> ! {
+    naked_asm!("mov rsp, rdi", "xor ebp, ebp", "call rsi", "ud2")
+}
+
+/// The frame pointer of the code that called [`switch`] and was suspended with stack pointer `sp`, or 0 if that lies outside
+/// the stack.
+pub fn frame_of(sp: usize, (lo, hi): (usize, usize)) -> usize {
+    /// `rbp` was pushed first of six.
+    const RBP: usize = 5 * size_of::<usize>();
+    let at = sp.wrapping_add(RBP);
+    if at < lo || at.checked_add(size_of::<usize>()).is_none_or(|end| end > hi) || !at.is_multiple_of(8) {
+        return 0;
+    }
+    // SAFETY: within a mapped stack, and aligned.
+    unsafe { ptr::with_exposed_provenance::<usize>(at).read() }
+}

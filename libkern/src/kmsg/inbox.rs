@@ -1,0 +1,295 @@
+//! A core's two queues, and how it goes to sleep without missing anything.
+//!
+//! # Queue
+//!
+//! `last` points at the message sent last, and each message at the one sent before it. A send is one exchange of `last`
+//! and one store that links the message to what the exchange found. Between the two the message is in the queue with its
+//! link unwritten; the sender has interrupts off for these two instructions, so that whoever takes the queue may wait for
+//! the link. Taking is one exchange for the whole queue, which is then turned round, so that messages run in the order of
+//! the sends' exchanges. An empty queue is a null `last`, and nothing else is.
+//!
+//! # Going to sleep
+//!
+//! ```text
+//! receiver, interrupts off                    sender
+//!   1  state := NEEDS_INTERRUPT  (exchange)     a  last := message  (exchange)
+//!   2  look at both queues                      b  if the queue was empty, look at state:
+//!   3a empty:  sti; hlt                               NEEDS_INTERRUPT: send one
+//!   3b not:    state := LOOKS, take
+//! ```
+//!
+//! Both exchanges are full barriers, so either the receiver sees the message at 2 or the sender sees NEEDS_INTERRUPT at
+//! b, or both, which costs an interrupt and loses nothing. A sender that found the queue not empty relies on the one that
+//! found it empty: that one's exchange came earlier, so what holds for it at 2 holds for both, and it has not been taken
+//! yet. The interrupt that arrives between 2 and the `hlt` is held back by the cleared flag until the instruction
+//! after `sti`, which is the `hlt`, which it ends.
+//!
+//! A core that leaves for a process does the same with "enter ring 3" in the place of "hlt" (M15).
+
+use core::ptr::{self, NonNull};
+
+use super::message::{List, Message, unlinked};
+use crate::arch;
+use crate::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+
+/// The core will look at its queues before it halts or leaves the kernel.
+const LOOKS: u8 = 0;
+/// It may not look until it is interrupted.
+const NEEDS_INTERRUPT: u8 = 1;
+
+/// What a core has been sent and has not taken yet.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) immediate: Queue,
+    pub(super) routine: Queue,
+    state: AtomicU8,
+}
+
+impl Inbox {
+    #[cfg(not(all(loom, test)))]
+    pub(super) const fn new() -> Self {
+        Self { immediate: Queue::new(), routine: Queue::new(), state: AtomicU8::new(LOOKS) }
+    }
+
+    #[cfg(all(loom, test))]
+    fn new() -> Self {
+        let queue = || Queue { last: AtomicPtr::new(ptr::null_mut()) };
+        Self { immediate: queue(), routine: queue(), state: AtomicU8::new(LOOKS) }
+    }
+
+    /// Says that this core will not look unless it is interrupted, and whether both queues were empty after that. If they
+    /// were not, it is taken back. On the inbox's own core, interrupts off.
+    #[must_use]
+    pub(super) fn may_sleep(&self) -> bool {
+        // SeqCst and the fence: the exchange comes before the looks. Pairs with `Queue::push` and `needs_interrupt`.
+        self.state.swap(NEEDS_INTERRUPT, Ordering::SeqCst);
+        fence_after_exchange();
+        let may = self.routine.is_empty() && self.immediate.is_empty();
+        if !may {
+            self.wake();
+        }
+        may
+    }
+
+    /// Says that this core looks again. On the inbox's own core.
+    pub(super) fn wake(&self) {
+        // Relaxed: a sender that reads the old value sends an interrupt that nobody needed.
+        self.state.store(LOOKS, Ordering::Relaxed);
+    }
+
+    /// Whether the core must be interrupted to look. After a `push` that found its queue empty.
+    #[inline(always)]
+    #[must_use]
+    pub(super) fn needs_interrupt(&self) -> bool {
+        fence_after_exchange();
+        // SeqCst: after the push's exchange. Pairs with `may_sleep`.
+        self.state.load(Ordering::SeqCst) == NEEDS_INTERRUPT
+    }
+}
+
+/// Messages, the last one first.
+///
+/// # Invariants
+/// `last` is null or a message that was pushed and not taken, as is every message reachable from it by `next`.
+#[derive(Debug)]
+pub(super) struct Queue {
+    last: AtomicPtr<Message>,
+}
+
+impl Queue {
+    #[cfg(not(all(loom, test)))]
+    const fn new() -> Self {
+        Self { last: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// Puts a message in, and says whether it is the only one. `first` is called with it in that case, before anybody
+    /// can take it. Any core and context, interrupts off.
+    ///
+    /// # Safety
+    /// The message is in no queue or list, and the caller's, who gives it up.
+    #[inline(always)]
+    pub(super) unsafe fn push(&self, message: NonNull<Message>, first: impl FnOnce(NonNull<Message>)) -> bool {
+        // SAFETY: the caller's message. Relaxed: published by the exchange.
+        let next = unsafe { &(*message.as_ptr()).next };
+        next.store(unlinked(), Ordering::Relaxed);
+        // Release for the message's content, pairing with `take`; SeqCst for `needs_interrupt`.
+        let before = self.last.swap(message.as_ptr(), Ordering::SeqCst);
+        let was_empty = before.is_null();
+        if was_empty {
+            first(message);
+        }
+        // Release: what `first` wrote comes before. Pairs with `take`. From here on the message is the receiver's.
+        next.store(before, Ordering::Release);
+        was_empty
+    }
+
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        // SeqCst: after the exchange in `may_sleep`; elsewhere a hint.
+        self.last.load(Ordering::SeqCst).is_null()
+    }
+
+    /// Takes all messages, in the order in which they were sent. On the queue's own core, interrupts off.
+    #[inline(always)]
+    pub(super) fn take(&self) -> List {
+        let mut list = List::new();
+        // Acquire: pairs with the exchange in `push`, of the last message and, since each exchange reads the one before,
+        // of all others.
+        let mut next = NonNull::new(self.last.swap(ptr::null_mut(), Ordering::Acquire));
+        while let Some(message) = next {
+            // SAFETY: what was in the queue belongs to the taker now.
+            let link = unsafe { &(*message.as_ptr()).next };
+            // Acquire: pairs with the store that links.
+            let mut before = link.load(Ordering::Acquire);
+            while before == unlinked() {
+                // Its sender is between two instructions with interrupts off.
+                arch::relax();
+                before = link.load(Ordering::Acquire);
+            }
+            // SAFETY: as above.
+            unsafe { list.push_front(message) };
+            next = NonNull::new(before);
+        }
+        list
+    }
+}
+
+/// A full barrier, given that the last access was an exchange: on x86 that is one. Loom knows exchanges as no more than
+/// acquire and release, so its models have the fence.
+#[inline(always)]
+fn fence_after_exchange() {
+    #[cfg(all(loom, test))]
+    crate::sync::atomic::fence(Ordering::SeqCst);
+    #[cfg(not(all(loom, test)))]
+    core::sync::atomic::compiler_fence(Ordering::SeqCst);
+}
+
+#[cfg(all(loom, test))]
+mod model {
+    use std::vec::Vec;
+
+    use loom::sync::{Arc, Condvar, Mutex};
+    use loom::thread;
+
+    use super::*;
+
+    unsafe fn nothing(_: NonNull<Message>) {}
+
+    /// A core with an interrupt line: what `hlt` waits for.
+    struct Core {
+        inbox: Inbox,
+        interrupted: Mutex<bool>,
+        line: Condvar,
+    }
+
+    impl Core {
+        fn new() -> Arc<Self> {
+            Arc::new(Self { inbox: Inbox::new(), interrupted: Mutex::new(false), line: Condvar::new() })
+        }
+
+        fn interrupt(&self) {
+            *self.interrupted.lock().unwrap() = true;
+            self.line.notify_one();
+        }
+
+        fn halt(&self) {
+            let mut interrupted = self.interrupted.lock().unwrap();
+            while !*interrupted {
+                interrupted = self.line.wait(interrupted).unwrap();
+            }
+            *interrupted = false;
+        }
+
+        fn send_routine(&self, number: u64) {
+            let mut message = Box::new(Message::new(nothing));
+            message.since = number;
+            // SAFETY: a fresh message, given up.
+            let first = unsafe { self.inbox.routine.push(NonNull::from(Box::leak(message)), |_| {}) };
+            if first && self.inbox.needs_interrupt() {
+                self.interrupt();
+            }
+        }
+
+        fn send_immediate(&self, number: u64) {
+            let mut message = Box::new(Message::new(nothing));
+            message.since = number;
+            // SAFETY: a fresh message, given up.
+            if unsafe { self.inbox.immediate.push(NonNull::from(Box::leak(message)), |_| {}) } {
+                self.interrupt();
+            }
+        }
+
+        /// What the idle loop does until it has had `count` messages.
+        fn receive(&self, count: usize) -> Vec<u64> {
+            let mut numbers = Vec::new();
+            loop {
+                drain(&self.inbox.immediate, &mut numbers);
+                drain(&self.inbox.routine, &mut numbers);
+                if numbers.len() == count {
+                    return numbers;
+                }
+                if self.inbox.may_sleep() {
+                    self.halt();
+                    self.inbox.wake();
+                }
+            }
+        }
+    }
+
+    fn drain(queue: &Queue, numbers: &mut Vec<u64>) {
+        let mut list = queue.take();
+        while let Some(message) = list.pop() {
+            // SAFETY: leaked by `send`, and taken once.
+            numbers.push(unsafe { Box::from_raw(message.as_ptr()) }.since);
+        }
+    }
+
+    #[test]
+    fn no_message_is_lost_when_the_core_goes_to_sleep() {
+        loom::model(|| {
+            let core = Core::new();
+            let senders: Vec<_> = [1, 2]
+                .into_iter()
+                .map(|number| {
+                    let core = core.clone();
+                    thread::spawn(move || core.send_routine(number))
+                })
+                .collect();
+            let mut numbers = core.receive(2);
+            numbers.sort_unstable();
+            assert_eq!(numbers, [1, 2]);
+            for sender in senders {
+                sender.join().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn immediate_messages_interrupt_once_for_all_that_wait() {
+        loom::model(|| {
+            let core = Core::new();
+            let sender = {
+                let core = core.clone();
+                thread::spawn(move || {
+                    core.send_immediate(1);
+                    core.send_immediate(2);
+                })
+            };
+            assert_eq!(core.receive(2), [1, 2]);
+            sender.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn one_sender_s_messages_arrive_in_order() {
+        loom::model(|| {
+            let core = Core::new();
+            let sender = {
+                let core = core.clone();
+                thread::spawn(move || (1..=3).for_each(|number| core.send_routine(number)))
+            };
+            assert_eq!(core.receive(3), [1, 2, 3]);
+            sender.join().unwrap();
+        });
+    }
+}

@@ -1,0 +1,236 @@
+//! What a core does with its own inbox.
+//!
+//! Everything here is called with interrupts off on the core itself, which is what makes [`Local`] a plain structure. The
+//! routine messages taken from the queue wait in a list of the core's own, so that a handler that blocks or does not
+//! return leaves them where the idle loop, on whatever stack, finds them.
+
+use core::cell::UnsafeCell;
+use core::ptr::NonNull;
+
+use super::inbox::Inbox;
+use super::message::{List, Message, Run};
+use super::nodes::Cache;
+use crate::arch::{self, irq};
+use crate::sync::{PerCore, per_core};
+
+/// What a core's messages need. Other cores see the inbox only.
+#[repr(C, align(64))]
+pub(super) struct Core {
+    pub(super) inbox: Inbox,
+    local: LocalCell,
+}
+
+#[repr(align(64))]
+struct LocalCell(UnsafeCell<Local>);
+
+// SAFETY: `Local::here` is the only way to it, and gives each core its own, with interrupts off.
+unsafe impl Sync for LocalCell {}
+
+/// What a core has for itself.
+pub(super) struct Local {
+    /// Routine messages taken from the queue and not run yet.
+    pub(super) pending: List,
+    pub(super) nodes: Cache,
+    pub(super) counts: Counts,
+    /// The immediate message that is running.
+    running: Option<Run>,
+}
+
+/// What has happened so far.
+#[derive(Clone, Copy)]
+pub(super) struct Counts {
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) interrupts_sent: u64,
+    pub(super) interrupts_saved: u64,
+    pub(super) longest_wait_ticks: u64,
+}
+
+per_core! {
+    pub(super) static CORE: Core = Core {
+        inbox: Inbox::new(),
+        local: LocalCell(UnsafeCell::new(Local {
+            pending: List::new(),
+            nodes: Cache::new(),
+            counts: Counts {
+                sent: 0,
+                received: 0,
+                interrupts_sent: 0,
+                interrupts_saved: 0,
+                longest_wait_ticks: 0,
+            },
+            running: None,
+        })),
+    };
+}
+
+impl Local {
+    /// The running core's.
+    ///
+    /// # Safety
+    /// Interrupts are off for as long as the reference lives, and no other one does.
+    #[inline(always)]
+    pub(super) unsafe fn here<'a>() -> &'a mut Local {
+        // SAFETY: this core's copy, which with interrupts off nobody else reaches; the caller's word.
+        unsafe { &mut *PerCore::get_unguarded(&CORE).local.0.get() }
+    }
+}
+
+/// The counts of `core`, as they are or were a moment ago.
+pub(super) fn counts_of(core: usize) -> Counts {
+    // SAFETY: a volatile copy of plain words that their core may be changing: each is some value that it had.
+    unsafe { core::ptr::read_volatile(&raw const (*CORE.on(core).local.0.get()).counts) }
+}
+
+/// The messages that `core` has taken and not run yet, for a dump.
+///
+/// # Safety
+/// The core is this one, with interrupts off, or stopped.
+pub(super) unsafe fn pending_of<'a>(core: usize) -> &'a List {
+    // SAFETY: the caller's word.
+    unsafe { &(*CORE.on(core).local.0.get()).pending }
+}
+
+#[inline(always)]
+fn inbox() -> &'static Inbox {
+    // SAFETY: shared between cores; the caller has interrupts off and so stays here.
+    &unsafe { CORE.get_unguarded() }.inbox
+}
+
+/// Turns interrupts on for the handler of a routine message, which is called with them off.
+#[inline(always)]
+pub(super) fn open() {
+    // SAFETY: routine messages run in kthread context: nothing depends on interrupts being off.
+    unsafe { irq::enable() };
+}
+
+/// Runs all immediate messages that have been sent to this core. In the handler of the message interrupt, and wherever a
+/// core with interrupts off is about to run a routine message. Interrupts off.
+#[inline(always)]
+pub(crate) fn run_immediates() {
+    while !inbox().immediate.is_empty() {
+        let mut list = inbox().immediate.take();
+        while let Some(message) = list.pop() {
+            // SAFETY: interrupts are off, and the reference ends here.
+            let local = unsafe { Local::here() };
+            local.counts.received += 1;
+            // SAFETY: the message is this core's since `take`; the function is read before it is given up.
+            let run = unsafe { (*message.as_ptr()).run };
+            let before = local.running.replace(run);
+            // SAFETY: taken once, on its core, interrupts off.
+            unsafe { run(message) };
+            // SAFETY: as above; handlers keep no reference.
+            unsafe { Local::here() }.running = before;
+        }
+    }
+}
+
+/// The function of the immediate message that this core is running. For messages of panics.
+pub(crate) fn current_immediate() -> Option<usize> {
+    // SAFETY: a copy, on this core, of a word that only this core writes; an interrupt between leaves it as it was.
+    unsafe { Local::here() }.running.map(|run| run as usize)
+}
+
+/// The next routine message of this core, which is then the caller's to run. Interrupts off.
+#[inline(always)]
+pub(crate) fn take_routine() -> Option<NonNull<Message>> {
+    take_routine_if(|_| true)
+}
+
+/// The next routine message of this core, if it calls what `wanted` accepts. Interrupts off.
+#[inline(always)]
+pub(crate) fn take_routine_if(wanted: impl FnOnce(Run) -> bool) -> Option<NonNull<Message>> {
+    // SAFETY: interrupts are off, and the reference ends with this function, which calls nothing that has one.
+    let local = unsafe { Local::here() };
+    if local.pending.peek().is_none() {
+        if inbox().routine.is_empty() {
+            return None;
+        }
+        local.pending = inbox().routine.take();
+        note_wait(local);
+    }
+    let first = local.pending.peek()?;
+    // SAFETY: this core's message.
+    if !wanted(unsafe { first.as_ref() }.run) {
+        return None;
+    }
+    local.counts.received += 1;
+    local.pending.pop()
+}
+
+/// Notes how long the first of the messages just taken has waited.
+#[inline(always)]
+fn note_wait(local: &mut Local) {
+    if let Some(first) = local.pending.peek() {
+        // SAFETY: this core's message.
+        let since = unsafe { first.as_ref() }.since;
+        let waited = arch::clock::tsc().wrapping_sub(since);
+        if since != 0 && waited > local.counts.longest_wait_ticks && waited < 1 << 63 {
+            local.counts.longest_wait_ticks = waited;
+        }
+    }
+}
+
+/// Moves what is in the queue to what the core has taken. Interrupts off.
+pub(super) fn collect() {
+    let mut late = inbox().routine.take();
+    // SAFETY: as in `take_routine_if`.
+    let pending = &mut unsafe { Local::here() }.pending;
+    let mut all = List::new();
+    let mut reversed = List::new();
+    for message in core::iter::from_fn(|| pending.pop()).chain(core::iter::from_fn(|| late.pop())) {
+        // SAFETY: just taken from a list.
+        unsafe { reversed.push_front(message) };
+    }
+    while let Some(message) = reversed.pop() {
+        // SAFETY: as above.
+        unsafe { all.push_front(message) };
+    }
+    *pending = all;
+}
+
+/// Whether nothing has been sent to `core` that it has not taken. For a core that halts, which takes what it is sent, it
+/// means that nothing is under way to it.
+pub(crate) fn is_empty(core: usize) -> bool {
+    let inbox = &CORE.on(core).inbox;
+    inbox.routine.is_empty() && inbox.immediate.is_empty()
+}
+
+/// Whether there is a routine message for this core. Interrupts off.
+#[inline(always)]
+pub(crate) fn has_routine() -> bool {
+    // SAFETY: as in `take_routine_if`.
+    unsafe { Local::here() }.pending.peek().is_some() || !inbox().routine.is_empty()
+}
+
+/// Whether a core may halt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Halt {
+    /// Nothing has come: `sti; hlt`, then [`stop_halting`].
+    Now,
+    /// Something has. Look again.
+    No,
+}
+
+/// Announces that this core will not look at its inbox any more unless it is interrupted, and looks once more. Interrupts
+/// off, and they stay off until the halt.
+pub(crate) fn prepare_to_halt() -> Halt {
+    // SAFETY: as in `take_routine_if`.
+    if unsafe { Local::here() }.pending.peek().is_some() || !inbox().may_sleep() { Halt::No } else { Halt::Now }
+}
+
+/// Takes back what [`prepare_to_halt`] announced. Interrupts on or off.
+#[inline(always)]
+pub(crate) fn stop_halting() {
+    inbox().wake();
+}
+
+/// Spins until something comes or `ticks` of the clock have passed. Interrupts on; a poll, in which senders see a core that
+/// looks.
+pub(crate) fn poll(ticks: u64) {
+    let end = arch::clock::tsc().wrapping_add(ticks);
+    while inbox().routine.is_empty() && end.wrapping_sub(arch::clock::tsc()) as i64 > 0 {
+        arch::relax();
+    }
+}

@@ -1,0 +1,174 @@
+//! Where messages' memory comes from.
+//!
+//! Each core has a list of free messages. A send takes one from the sender's list, and the handler's core puts it into its
+//! own, so that between cores that send both ways nothing moves. Where they do not, the receiver's list grows and the
+//! sender's runs dry: a full list gives a batch to the *depot*, a dry one takes one from there, and only a depot without
+//! batches asks the heap. A depot with many gives them back.
+//!
+//! The depot takes no lock: a batch is put in by a compare-exchange, and all of them are taken at once by an exchange, of
+//! which the taker keeps one and puts the others back. (Taking only the first would need a way to know that it is still
+//! the first: the ABA problem.) A core that finds the depot empty because another holds its batches for that moment asks
+//! the heap; what is too much by that goes back to it later.
+
+use alloc::alloc::{alloc, dealloc, handle_alloc_error};
+use core::alloc::Layout;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use super::local::Local;
+use super::message::{List, Message};
+
+/// Messages that move between a core and the depot at a time.
+const BATCH: usize = 32;
+/// The most that a core keeps.
+const MOST: usize = 2 * BATCH;
+/// The most batches that the depot keeps.
+const DEPOT_MOST: usize = 64;
+
+/// A core's free messages.
+pub(super) struct Cache {
+    free: List,
+    len: usize,
+}
+
+impl Cache {
+    pub(super) const fn new() -> Self {
+        Self { free: List::new(), len: 0 }
+    }
+
+    #[inline(always)]
+    pub(super) fn take(&mut self) -> NonNull<Message> {
+        match self.free.pop() {
+            Some(message) => {
+                self.len -= 1;
+                message
+            }
+            None => self.refill(),
+        }
+    }
+
+    /// # Safety
+    /// The message came from [`Cache::take`] of some core, and is the caller's, who gives it up.
+    #[inline(always)]
+    unsafe fn give(&mut self, message: NonNull<Message>) {
+        // SAFETY: the caller's word.
+        unsafe { self.free.push_front(message) };
+        self.len += 1;
+        if self.len > MOST {
+            self.spill();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill(&mut self) -> NonNull<Message> {
+        if let Some(batch) = take_batch() {
+            // SAFETY: the batch is ours now.
+            self.free = unsafe { batch_list(batch) };
+            self.len = BATCH - 1;
+            return batch;
+        }
+        // SAFETY: the layout has a size.
+        let message = unsafe { alloc(LAYOUT) }.cast::<Message>();
+        NonNull::new(message).unwrap_or_else(|| handle_alloc_error(LAYOUT))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn spill(&mut self) {
+        let mut batch = List::new();
+        for message in core::iter::from_fn(|| self.free.pop()).take(BATCH) {
+            // SAFETY: just taken from the list.
+            unsafe { batch.push_front(message) };
+        }
+        self.len -= BATCH;
+        put_batch(batch);
+    }
+}
+
+/// Gives a message back to the running core's list.
+///
+/// # Safety
+/// As for [`Cache::give`]; interrupts are off.
+#[inline(always)]
+pub(super) unsafe fn give(message: NonNull<Message>) {
+    // SAFETY: interrupts are off; the caller's word.
+    unsafe { Local::here().nodes.give(message) };
+}
+
+/// The batch put in last. A batch is its first message; that one's first word is the batch put in before it, the second
+/// the rest of its list.
+static DEPOT: AtomicPtr<Message> = AtomicPtr::new(ptr::null_mut());
+static DEPOT_LEN: AtomicUsize = AtomicUsize::new(0);
+
+const LAYOUT: Layout = Layout::new::<Message>();
+
+fn word(batch: NonNull<Message>, index: usize) -> *mut *mut Message {
+    // SAFETY: a free message, whose words nobody else uses.
+    unsafe { (&raw mut (*batch.as_ptr()).words[index]).cast() }
+}
+
+/// The batch without its first message.
+///
+/// # Safety
+/// The batch is the caller's, taken from the depot.
+unsafe fn batch_list(batch: NonNull<Message>) -> List {
+    let mut list = List::new();
+    // SAFETY: written by `put_batch`.
+    let mut next = NonNull::new(unsafe { word(batch, 1).read() });
+    while let Some(message) = next {
+        // SAFETY: the batch's messages are linked, and the caller's.
+        unsafe {
+            next = NonNull::new((*message.as_ptr()).next.load(Ordering::Relaxed));
+            list.push_front(message);
+        }
+    }
+    list
+}
+
+fn put_batch(mut batch: List) {
+    // Relaxed: a bound that may be overrun by as many batches as there are cores.
+    if DEPOT_LEN.load(Ordering::Relaxed) >= DEPOT_MOST {
+        while let Some(message) = batch.pop() {
+            // SAFETY: allocated by `refill` with this layout, and free.
+            unsafe { dealloc(message.as_ptr().cast(), LAYOUT) };
+        }
+        return;
+    }
+    let Some(first) = batch.pop() else { return };
+    let rest = batch.peek().map_or(ptr::null_mut(), NonNull::as_ptr);
+    // SAFETY: the batch is ours.
+    unsafe { word(first, 1).write(rest) };
+    DEPOT_LEN.fetch_add(1, Ordering::Relaxed);
+    put_chain(first, first);
+}
+
+/// Puts batches that are linked from `first` to `last` into the depot.
+fn put_chain(first: NonNull<Message>, last: NonNull<Message>) {
+    let mut before = DEPOT.load(Ordering::Relaxed);
+    loop {
+        // SAFETY: the chain is ours until the exchange.
+        unsafe { word(last, 0).write(before) };
+        // Release: pairs with the exchange in `take_batch`.
+        match DEPOT.compare_exchange_weak(before, first.as_ptr(), Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => return,
+            Err(now) => before = now,
+        }
+    }
+}
+
+fn take_batch() -> Option<NonNull<Message>> {
+    // Acquire: pairs with `put_chain`; each put reads the one before, so that one exchange synchronises with all.
+    let batch = NonNull::new(DEPOT.swap(ptr::null_mut(), Ordering::Acquire))?;
+    DEPOT_LEN.fetch_sub(1, Ordering::Relaxed);
+    // SAFETY: all batches in the depot were ours from the exchange on.
+    if let Some(others) = NonNull::new(unsafe { word(batch, 0).read() }) {
+        let mut last = others;
+        // SAFETY: as above.
+        while let Some(next) = NonNull::new(unsafe { word(last, 0).read() }) {
+            last = next;
+        }
+        put_chain(others, last);
+    }
+    Some(batch)
+}

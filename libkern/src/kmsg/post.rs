@@ -1,0 +1,148 @@
+//! Sending: which inbox, and whether its core must be interrupted.
+
+use core::ptr::NonNull;
+
+use super::closure::{Immediate, Routine};
+use super::local::{CORE, Local};
+use super::message::Message;
+use crate::arch::{self, apic, clock, irq};
+use crate::cpu::{self, CoreSet};
+
+/// Has `core` run `f` in interrupt context as soon as it takes interrupts, before any routine message that waits there.
+///
+/// Any context but NMI; does not wait. `f` runs with interrupts off and must not block. To the running core itself: at
+/// once if interrupts are on.
+///
+/// # Panics
+/// If there is no such core, or it did not start; or if memory for messages is exhausted.
+#[inline]
+pub fn send_immediate<F: FnOnce(Immediate) + Send + 'static>(core: usize, f: F) {
+    // SAFETY: it borrows nothing.
+    unsafe { send_immediate_borrowing(core, f) };
+}
+
+/// As [`send_immediate`], for a closure that borrows.
+///
+/// # Safety
+/// What it borrows outlives its run, for which the caller waits.
+#[inline(always)]
+pub(crate) unsafe fn send_immediate_borrowing<F: FnOnce(Immediate) + Send>(core: usize, f: F) {
+    check(core);
+    let flags = irq::save_and_disable();
+    // SAFETY: interrupts are off, and the reference is gone before anything else has one.
+    let message = unsafe {
+        let local = Local::here();
+        local.counts.sent += 1;
+        let message = local.nodes.take();
+        Message::fill::<Immediate, F>(message, f);
+        message
+    };
+    // SAFETY: a node of the cache, filled, given up.
+    let first = unsafe { CORE.on(core).inbox.immediate.push(message, |_| {}) };
+    count_interrupt(core, first);
+    // SAFETY: the innermost.
+    unsafe { irq::restore(flags) };
+}
+
+/// Has `core` run `f` when it is next between things: in kthread context, interrupts on, and free to block or not to
+/// return.
+///
+/// Any context but NMI; does not wait. Messages from one context to one core run in the order of sending. To the running
+/// core itself it is deferred work, and costs no interrupt.
+///
+/// # Panics
+/// As [`send_immediate`].
+#[inline]
+pub fn send_routine<F: FnOnce(Routine) + Send + 'static>(core: usize, f: F) {
+    // SAFETY: it borrows nothing.
+    unsafe { send_routine_borrowing(core, f) };
+}
+
+/// As [`send_routine`], for a closure that borrows.
+///
+/// # Safety
+/// What it borrows outlives its run, for which the caller waits.
+#[inline(always)]
+pub(crate) unsafe fn send_routine_borrowing<F: FnOnce(Routine) + Send>(core: usize, f: F) {
+    let flags = irq::save_and_disable();
+    // SAFETY: as in `send_immediate`.
+    let message = unsafe {
+        let local = Local::here();
+        let message = local.nodes.take();
+        Message::fill::<Routine, F>(message, f);
+        message
+    };
+    // SAFETY: a node of the cache, filled, given up; interrupts are off.
+    unsafe { post_routine(core, message) };
+    // SAFETY: the innermost.
+    unsafe { irq::restore(flags) };
+}
+
+/// Sends a routine message that is its owner's.
+///
+/// # Safety
+/// The message is in no queue, its function is set, and it is not touched until that is called. Interrupts are off.
+#[inline(always)]
+pub(crate) unsafe fn post_routine(core: usize, message: NonNull<Message>) {
+    // SAFETY: interrupts are off.
+    unsafe { Local::here() }.counts.sent += 1;
+    // SAFETY: not in a queue, so nobody else reads it; by the caller's word.
+    let stamp = |message: NonNull<Message>| unsafe { (*message.as_ptr()).since = clock::tsc() };
+    if core == arch::core_id() {
+        // The running core looks before it halts: no interrupt. (M19)
+        // SAFETY: the caller's word; interrupts are off, so this is still the core.
+        unsafe { CORE.get_unguarded().inbox.routine.push(message, stamp) };
+        return;
+    }
+    check(core);
+    let inbox = &CORE.on(core).inbox;
+    // SAFETY: the caller's word.
+    let first = unsafe { inbox.routine.push(message, stamp) };
+    count_interrupt(core, first && inbox.needs_interrupt());
+}
+
+/// Interrupts `core` if that is needed, and counts that it was or was not.
+#[inline(always)]
+fn count_interrupt(core: usize, is_needed: bool) {
+    // SAFETY: the callers have interrupts off; the reference ends here.
+    let counts = &mut unsafe { Local::here() }.counts;
+    if is_needed {
+        counts.interrupts_sent += 1;
+        apic::wake(core);
+    } else {
+        counts.interrupts_saved += 1;
+    }
+}
+
+#[inline(always)]
+fn check(core: usize) {
+    if !cpu::is_up(core) {
+        no_such_core(core);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn no_such_core(core: usize) -> ! {
+    panic!("core {core} cannot be sent messages: {} of {} cores are up", arch::smp::up(), cpu::count());
+}
+
+/// Sends an immediate message to each core of `set`; each runs a clone of `f`. As [`send_immediate`].
+pub fn multicast_immediate<F: FnOnce(Immediate) + Clone + Send + 'static>(set: &CoreSet, f: F) {
+    set.iter().for_each(|core| send_immediate(core, f.clone()));
+}
+
+/// Sends a routine message to each core of `set`; each runs a clone of `f`. As [`send_routine`].
+pub fn multicast_routine<F: FnOnce(Routine) + Clone + Send + 'static>(set: &CoreSet, f: F) {
+    set.iter().for_each(|core| send_routine(core, f.clone()));
+}
+
+/// Sends an immediate message to every core that is up, this one included. As [`send_immediate`].
+pub fn broadcast_immediate<F: FnOnce(Immediate) + Clone + Send + 'static>(f: F) {
+    multicast_immediate(&CoreSet::all(), f);
+}
+
+/// Sends a routine message to every core that is up, this one included. As [`send_routine`].
+pub fn broadcast_routine<F: FnOnce(Routine) + Clone + Send + 'static>(f: F) {
+    multicast_routine(&CoreSet::all(), f);
+}

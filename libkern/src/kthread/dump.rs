@@ -1,0 +1,139 @@
+//! Who is there, and what each waits for.
+
+use core::fmt::{self, Write};
+use core::ptr;
+use core::sync::atomic::Ordering;
+
+use super::pool::NEWEST;
+use super::thread::{Kthread, State};
+use crate::arch::{self, backtrace, clock, slot};
+use crate::sync::{IrqSpinLock, SLOT_KTHREAD};
+
+/// Under which kthreads enter the list of all of them, and leave it.
+static LIST: IrqSpinLock<()> = IrqSpinLock::new("list of kthreads", ());
+
+/// How many calls of a sleeper's stack a dump shows.
+const SHOWN_CALLS: usize = 8;
+
+/// Enters a kthread that was just made into the list.
+pub(super) fn enter(kthread: &'static Kthread) {
+    let _held = LIST.lock();
+    kthread.older.store(NEWEST.load(Ordering::Relaxed), Ordering::Relaxed);
+    NEWEST.store(ptr::from_ref(kthread).cast_mut(), Ordering::Release);
+}
+
+/// Takes a kthread that is about to be destroyed out of the list.
+pub(super) fn leave(kthread: &Kthread) {
+    let _held = LIST.lock();
+    let mut link = &NEWEST;
+    loop {
+        let at = link.load(Ordering::Relaxed);
+        if ptr::eq(at, kthread) {
+            link.store(kthread.older.load(Ordering::Relaxed), Ordering::Relaxed);
+            return;
+        }
+        // SAFETY: kthreads in the list are alive, and leave it under the lock.
+        link = match unsafe { at.as_ref() } {
+            Some(kthread) => &kthread.older,
+            None => return,
+        };
+    }
+}
+
+/// Prints every kthread but those that the pool keeps: number, name, state, and of those that sleep what they wait for,
+/// since when, and from where they were called. Any context but NMI. Kthreads of other cores may move on meanwhile.
+///
+/// # Errors
+/// Those of `out`.
+pub fn dump(out: &mut dyn Write) -> fmt::Result {
+    let _held = LIST.lock();
+    list(out)
+}
+
+/// As [`dump`], while all other cores are stopped, perhaps in the middle of making a kthread.
+pub(crate) fn dump_stopped(out: &mut dyn Write) -> fmt::Result {
+    list(out)
+}
+
+fn list(out: &mut dyn Write) -> fmt::Result {
+    let mut pooled = 0;
+    let mut at = NEWEST.load(Ordering::Acquire);
+    // SAFETY: kthreads in the list are alive, and leave it under the lock.
+    while let Some(kthread) = unsafe { at.as_ref() } {
+        match kthread.state() {
+            State::Pooled => pooled += 1,
+            state => line(kthread, state, out)?,
+        }
+        at = kthread.older.load(Ordering::Relaxed);
+    }
+    writeln!(out, "and {pooled} kthreads in the pool")
+}
+
+fn line(kthread: &Kthread, state: State, out: &mut dyn Write) -> fmt::Result {
+    let core = kthread.core.get();
+    write!(out, "kthread {} ", kthread.id)?;
+    match kthread.name.get().as_str() {
+        "" => {}
+        name => write!(out, "`{name}` ")?,
+    }
+    match state {
+        State::Running => writeln!(out, "on core {core}"),
+        State::Blocked => {
+            let wait = kthread.wait.get();
+            let since = clock::tsc().saturating_sub(kthread.since.load(Ordering::Relaxed));
+            let ms = clock::ticks_to_ns(since) / 1_000_000;
+            writeln!(out, "of core {core} waits for {} ({:#x}) since {ms} ms", wait.kind, wait.object)?;
+            calls(kthread, out)
+        }
+        State::New => writeln!(out, "has not begun"),
+        State::Spare => writeln!(out, "is the spare of core {core}"),
+        State::Ended => writeln!(out, "has ended and is not joined"),
+        State::Pooled => writeln!(out, "is in the pool"),
+    }
+}
+
+/// The calls on a sleeper's stack. It may be launched meanwhile; what is read then is old, and is checked to be a chain
+/// within the stack.
+fn calls(kthread: &Kthread, out: &mut dyn Write) -> fmt::Result {
+    let frame = arch::switch::frame_of(kthread.sp.get(), (kthread.stack_lo, kthread.stack_hi));
+    let (mut number, mut result) = (0, Ok(()));
+    backtrace::walk(frame, (kthread.stack_lo, kthread.stack_hi), |address| {
+        if number < SHOWN_CALLS && result.is_ok() {
+            result = writeln!(out, "  #{number} {address:#018x}");
+        }
+        number += 1;
+    });
+    result
+}
+
+/// What a core's kthread is called.
+#[derive(Clone, Copy)]
+pub struct Description(Option<&'static Kthread>);
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("starting"),
+            Some(kthread) => match kthread.name.get().as_str() {
+                "" => write!(f, "kthread {}", kthread.id),
+                name => f.write_str(name),
+            },
+        }
+    }
+}
+
+/// What the running kthread is called. Any context.
+#[must_use]
+pub fn current_description() -> Description {
+    describe(slot::get::<SLOT_KTHREAD>())
+}
+
+/// What the kthread that runs on `core`, or ran when that core was stopped, is called.
+pub(crate) fn description_on(core: usize) -> Description {
+    describe(arch::core_block::slot_of::<SLOT_KTHREAD>(core))
+}
+
+fn describe(address: usize) -> Description {
+    // SAFETY: null, or a kthread that runs and so is alive; those of cores that are stopped stay so.
+    Description(unsafe { ptr::with_exposed_provenance::<Kthread>(address).as_ref() })
+}

@@ -1,0 +1,108 @@
+//! What a core does between things.
+//!
+//! In this order, from the top again after each: immediate messages that wait, one routine message, some of the
+//! console's output, memory that others want back. Then a short poll, and with interrupts off the announcement that the
+//! core will not look any more, a last look, and `sti; hlt`. Under a hypervisor `mwait` is no better than `hlt`, which
+//! is why it is `hlt` everywhere.
+//!
+//! The loop holds nothing from one round to the next: a message that blocks takes this stack away, and the core goes on
+//! with another one from the beginning. And one that blocked returns here on whatever core it is then.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use super::switch::current;
+use super::thread::{Name, State};
+use super::watch;
+use crate::arch::switch::restart;
+use crate::arch::{clock, irq};
+use crate::console::{self, Drained};
+use crate::kmsg::{self, Halt, Message, Routine};
+use crate::mem;
+use crate::sync::depth;
+
+/// What an idle core writes out of the console's ring before it looks for messages again, in bytes.
+const DRAIN_BUDGET: usize = 256;
+
+/// How long an idle core polls before it halts, in ticks of the clock.
+static POLL_TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// Sets how long an idle core looks for messages before it halts. A message to a core that polls needs no interrupt, which
+/// is quicker, at the price of power and, under a hypervisor, of other machines' time. None at boot. Any context.
+pub fn set_idle_poll(duration: core::time::Duration) {
+    let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    POLL_TICKS.store(clock::ns_to_ticks(ns), Ordering::Relaxed);
+}
+
+/// The name of a kthread on which the idle loop runs.
+pub(super) fn name() -> Name {
+    const IDLE: &str = "idle";
+    Name::new(IDLE)
+}
+
+/// The idle loop, on the running kthread. Interrupts may be on or off at its beginning.
+pub(crate) fn run() -> ! {
+    // SAFETY: the running kthread is alive.
+    unsafe { current().0.as_ref() }.set_state(State::Running);
+    loop {
+        let _ = irq::save_and_disable();
+        kmsg::run_immediates();
+        if let Some(message) = kmsg::take_routine() {
+            handle(message);
+            continue;
+        }
+        // SAFETY: the idle loop depends on nothing here.
+        unsafe { irq::enable() };
+        if console::drain(DRAIN_BUDGET) == Drained::More {
+            continue;
+        }
+        mem::answer_trim();
+        let ticks = POLL_TICKS.load(Ordering::Relaxed);
+        if ticks > 0 {
+            kmsg::poll(ticks);
+        }
+        let _ = irq::save_and_disable();
+        if kmsg::prepare_to_halt() == Halt::Now {
+            watch::core_halts();
+            // SAFETY: as above.
+            unsafe { irq::enable_and_halt() };
+            watch::core_wakes();
+            kmsg::stop_halting();
+        }
+    }
+}
+
+/// Runs a routine message. Interrupts off; the function turns them on, and may not come back.
+#[inline(always)]
+fn handle(message: NonNull<Message>) {
+    // SAFETY: the message was taken from this core's inbox, and its function has not been called yet.
+    unsafe { (message.as_ref().run())(message) };
+    if !depth::may_block() {
+        left_something();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn left_something() -> ! {
+    depth::assert_may_block("a routine message returned, and what comes next");
+    unreachable!("the depth was not zero a moment ago");
+}
+
+/// Ends the handler of a routine message without returning: its stack is given up as it is, without dropping what is on
+/// it, and the core goes on with the next thing. (Seed `kernel_messages.txt`, To Return or Not; M7.)
+///
+/// # Panics
+/// If a lock is held or interrupts are off.
+pub fn finish(_: Routine) -> ! {
+    super::assert_may_block("kthread::finish");
+    let _ = irq::save_and_disable();
+    // SAFETY: the running kthread is alive.
+    let me = unsafe { current().0.as_ref() };
+    // SAFETY: the end of the running stack, on which nothing is needed any more: the idle loop holds nothing.
+    unsafe { restart(me.stack_hi, again) }
+}
+
+extern "C" fn again() -> ! {
+    run()
+}

@@ -1,0 +1,139 @@
+//! kthreads that nobody uses, by the size of their stacks.
+//!
+//! A kthread's struct and stack stay together from when they are made until they are destroyed. What ends goes to the pool,
+//! from which the next one is taken: its stack is mapped already, on every core alike. Stacks are powers of two, from
+//! [`MIN_STACK`] to [`MAX_STACK`].
+//!
+//! A pool that grows beyond [`KEEP_BYTES`] gives back ([`trim`]): what goes is unmapped, all cores are told to forget
+//! the addresses, and only when the last one has is the memory free. Nobody waits for that: the last core to forget
+//! sends the list on to a core's idle loop, which frees it. (Seed `kthreads.txt`, Freeing Stacks and Structs.)
+
+use alloc::boxed::Box;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use super::thread::{Kthread, Name, State};
+use crate::arch::paging::MapError;
+use crate::mem::stack::KernelStack;
+use crate::sync::LeafLock;
+
+/// The smallest stack, in bytes.
+pub const MIN_STACK: usize = 8 * 1024;
+/// The largest stack, in bytes.
+pub const MAX_STACK: usize = 16 << 20;
+/// The stack of a kthread for which nothing else was asked, and of the idle loop, in bytes.
+pub const DEFAULT_STACK: usize = 64 * 1024;
+
+/// Stacks of each size that the pool keeps, in bytes.
+const KEEP_BYTES: usize = 4 << 20;
+
+const CLASSES: usize = (MAX_STACK / MIN_STACK).ilog2() as usize + 1;
+
+#[derive(Default)]
+struct Class {
+    first: Option<NonNull<Kthread>>,
+    len: usize,
+}
+
+// SAFETY: pooled kthreads are the pool's, whichever core looks.
+unsafe impl Send for Class {}
+
+static POOL: [LeafLock<Class>; CLASSES] = [const { LeafLock::new(Class { first: None, len: 0 }) }; CLASSES];
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// The kthread that was made last; each knows the one before. Those that are destroyed leave under the lock.
+pub(super) static NEWEST: AtomicPtr<Kthread> = AtomicPtr::new(core::ptr::null_mut());
+
+/// A kthread could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpawnError {
+    /// There is no memory for a stack.
+    OutOfMemory,
+    /// The stack asked for is larger than [`MAX_STACK`].
+    StackTooLarge,
+}
+
+impl core::fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            SpawnError::OutOfMemory => f.write_str("there is no memory for the stack of a kthread"),
+            SpawnError::StackTooLarge => write!(f, "a stack has at most {MAX_STACK} bytes"),
+        }
+    }
+}
+
+impl core::error::Error for SpawnError {}
+
+fn class_of(stack_len: usize) -> usize {
+    (stack_len.next_power_of_two().max(MIN_STACK) / MIN_STACK).ilog2() as usize
+}
+
+/// A kthread with a stack of at least `stack_len` bytes. It is the caller's.
+#[inline(always)]
+pub(super) fn take(stack_len: usize) -> Result<NonNull<Kthread>, SpawnError> {
+    if stack_len > MAX_STACK {
+        return Err(SpawnError::StackTooLarge);
+    }
+    let class = class_of(stack_len);
+    let pooled = POOL[class].with(|pool| {
+        let first = pool.first?;
+        // SAFETY: the pool's own.
+        pool.first = unsafe { first.as_ref() }.next.take();
+        pool.len -= 1;
+        Some(first)
+    });
+    match pooled {
+        Some(kthread) => Ok(kthread),
+        None => create(MIN_STACK << class),
+    }
+}
+
+/// One for the idle loop of a core that has no spare.
+#[cold]
+pub(super) fn take_for_idle() -> NonNull<Kthread> {
+    take(DEFAULT_STACK).unwrap_or_else(|error| panic!("a core has nothing to go on with while something blocks: {error}"))
+}
+
+#[cold]
+#[inline(never)]
+fn create(stack_len: usize) -> Result<NonNull<Kthread>, SpawnError> {
+    let stack = KernelStack::new(stack_len).map_err(|_: MapError| SpawnError::OutOfMemory)?;
+    Ok(NonNull::from(adopt(stack)))
+}
+
+/// A kthread around a stack that is there already. It is in no pool.
+fn adopt(stack: KernelStack) -> &'static Kthread {
+    // Relaxed: only the number matters.
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    let kthread = Box::leak(Box::new(Kthread::new(stack, id)));
+    super::dump::enter(kthread);
+    kthread
+}
+
+/// Makes what runs on `stack` a kthread.
+///
+/// # Safety
+/// This core runs on `stack`, or is about to and keeps interrupts off until then.
+pub(crate) unsafe fn adopt_running(stack: KernelStack, name: &str) {
+    let kthread = adopt(stack);
+    kthread.name.set(Name::new(name));
+    // SAFETY: the caller's word.
+    unsafe { super::switch::adopt(kthread) };
+}
+
+/// Puts a kthread into the pool.
+///
+/// # Safety
+/// It is the caller's, and nothing on its stack is needed. Nobody runs on it.
+pub(super) unsafe fn put(kthread: NonNull<Kthread>) {
+    // SAFETY: the caller's kthread.
+    let this = unsafe { kthread.as_ref() };
+    this.set_state(State::Pooled);
+    let class = class_of(this.stack_len());
+    POOL[class].with(|pool| {
+        this.next.set(pool.first);
+        pool.first = Some(kthread);
+        pool.len += 1;
+    });
+}

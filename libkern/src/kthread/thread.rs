@@ -1,0 +1,217 @@
+//! What a kthread is: a suspended call stack, and what there is to say about it.
+//!
+//! ```text
+//!             take            launched               blocks
+//!   Pooled ----------> New ------------> Running <------------> Blocked
+//!     ^                                   |   ^     launched
+//!     |  joined or detached, and left     |   | consumed
+//!     +------------- Ended <--------------+   |
+//!     |                          ends     v   |
+//!     +---------------------------------- Spare
+//!            a newer spare came           (left for ever by a launch)
+//! ```
+//!
+//! `take`: `pool`. `launched`, `blocks`, `consumed`, left: `switch`. `ends`, joined: `spawn`. A kthread that runs the idle
+//! loop is Running like any other; it has no more of a struct than they.
+
+use core::cell::{Cell, UnsafeCell};
+use core::fmt;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+
+use super::sync::AbortSlot;
+use super::wait::WaitLock;
+use crate::kmsg::Message;
+use crate::mem::stack::KernelStack;
+
+/// The longest name that is kept whole, in bytes.
+const NAME_LEN: usize = 23;
+
+/// What a kthread is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// Kept for later, with its stack.
+    Pooled,
+    /// Made, and not launched yet.
+    New,
+    /// On some core.
+    Running,
+    /// Asleep, or about to be launched again.
+    Blocked,
+    /// Kept by a core for the next time that something blocks there.
+    Spare,
+    /// At its end, and not joined yet.
+    Ended,
+}
+
+/// How a kthread's end is told to whoever joins it.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    pub(super) has_ended: bool,
+    pub(super) is_detached: bool,
+    pub(super) joiner: Option<Sleeper>,
+}
+
+/// A call stack.
+///
+/// # Invariants
+/// Made by `pool::create`, and lives until `pool` destroys it. While it is Running, its core and it alone use the cells;
+/// while it is Blocked they are whoever's who has it from the queue it sleeps in; else its owner's.
+#[repr(C, align(64))]
+pub(crate) struct Kthread {
+    /// First, so that a launch message's address is its kthread's.
+    pub(super) launch: UnsafeCell<Message>,
+    /// The stack pointer, while it does not run.
+    pub(super) sp: Cell<usize>,
+    pub(super) stack_lo: usize,
+    pub(super) stack_hi: usize,
+    /// The core that it runs on or ran on last.
+    pub(super) core: Cell<usize>,
+    pub(super) state: AtomicU8,
+    /// What it waits for.
+    pub(super) wait: Cell<Wait>,
+    /// Ticks of the clock since when.
+    pub(super) since: AtomicU64,
+    pub(super) name: Cell<Name>,
+    pub(super) id: u64,
+    pub(super) ending: WaitLock<Ending>,
+    pub(super) abort: AbortSlot,
+    /// What it was made to run; see `spawn`.
+    pub(super) work: Cell<Option<super::spawn::Work>>,
+    /// The next one in the pool, or in a list of those that go.
+    pub(super) next: Cell<Option<NonNull<Kthread>>>,
+    /// The one that was made before it; see `dump`.
+    pub(super) older: AtomicPtr<Kthread>,
+    pub(super) stack: KernelStack,
+}
+
+// SAFETY: the type's invariant says who uses the cells when; handing over is under a lock or by a message.
+unsafe impl Sync for Kthread {}
+// SAFETY: it is no core's.
+unsafe impl Send for Kthread {}
+
+impl Kthread {
+    pub(super) fn new(stack: KernelStack, id: u64) -> Self {
+        let (stack_lo, stack_hi) = stack.bounds();
+        Self {
+            launch: UnsafeCell::new(Message::new(super::switch::launch)),
+            sp: Cell::new(0),
+            stack_lo,
+            stack_hi,
+            core: Cell::new(0),
+            state: AtomicU8::new(State::Pooled as u8),
+            wait: Cell::new(Wait::NOTHING),
+            since: AtomicU64::new(0),
+            name: Cell::new(Name::EMPTY),
+            id,
+            ending: WaitLock::new(Ending::default()),
+            abort: AbortSlot::new(),
+            work: Cell::new(None),
+            next: Cell::new(None),
+            older: AtomicPtr::new(core::ptr::null_mut()),
+            stack,
+        }
+    }
+
+    /// The message that launches it.
+    #[inline(always)]
+    pub(super) fn message(&self) -> NonNull<Message> {
+        // SAFETY: the address of a field.
+        unsafe { NonNull::new_unchecked(self.launch.get()) }
+    }
+
+    #[inline(always)]
+    pub(super) fn set_state(&self, state: State) {
+        // Relaxed: a word for dumps.
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn state(&self) -> State {
+        match self.state.load(Ordering::Relaxed) {
+            0 => State::Pooled,
+            1 => State::New,
+            2 => State::Running,
+            3 => State::Blocked,
+            4 => State::Spare,
+            _ => State::Ended,
+        }
+    }
+
+    /// Bytes of its stack.
+    pub(super) fn stack_len(&self) -> usize {
+        self.stack_hi - self.stack_lo
+    }
+}
+
+/// A kthread that sleeps or is about to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sleeper(pub(super) NonNull<Kthread>);
+
+// SAFETY: what it leads to is shared by the protocol of the queue that it is in.
+unsafe impl Send for Sleeper {}
+// SAFETY: as above.
+unsafe impl Sync for Sleeper {}
+
+impl Sleeper {
+    /// A number that no other kthread has while this one lives; neither 0 nor odd.
+    #[inline(always)]
+    pub(crate) fn addr(self) -> usize {
+        self.0.addr().get()
+    }
+
+    /// Where the kthread can be asked to give up what it waits for.
+    pub(crate) fn abort_slot(&self) -> &AbortSlot {
+        // SAFETY: alive while it sleeps or runs, and so while somebody has this of it.
+        &unsafe { self.0.as_ref() }.abort
+    }
+}
+
+/// The kthread's name, or its number.
+impl fmt::Display for Sleeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SAFETY: as in `abort_slot`.
+        let kthread = unsafe { self.0.as_ref() };
+        match kthread.name.get().as_str() {
+            "" => write!(f, "kthread {}", kthread.id),
+            name => f.write_str(name),
+        }
+    }
+}
+
+/// What a sleeper waits for, for dumps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    /// The kind of object.
+    pub(crate) kind: &'static str,
+    /// Its address, or its number.
+    pub(crate) object: usize,
+}
+
+impl Wait {
+    pub(super) const NOTHING: Wait = Wait { kind: "nothing", object: 0 };
+    /// Its next turn.
+    pub(super) const TURN: Wait = Wait { kind: "its turn", object: 0 };
+}
+
+/// A short name, cut at a character's end.
+#[derive(Clone, Copy)]
+pub(super) struct Name {
+    len: u8,
+    bytes: [u8; NAME_LEN],
+}
+
+impl Name {
+    pub(super) const EMPTY: Name = Name { len: 0, bytes: [0; NAME_LEN] };
+
+    pub(super) fn new(name: &str) -> Self {
+        let len = name.floor_char_boundary(NAME_LEN);
+        let mut bytes = [0; NAME_LEN];
+        bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
+        Name { len: len as u8, bytes }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or("?")
+    }
+}

@@ -1,0 +1,117 @@
+//! Noticing that nothing will ever happen again.
+//!
+//! When the last core goes to sleep, nothing waits in an inbox, no timer is armed and no device is expected to say
+//! anything, then whatever sleeps sleeps for ever: a deadlock. The core that finds this looks again after
+//! [`CONFIRM_NS`], by when what was on its way has arrived; if no core has woken until then, the image ends with a list
+//! of who sleeps on what.
+//!
+//! A program that waits for a device says so: [`Expecting`] lives as long as an interrupt may wake somebody.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::arch::{clock, smp};
+use crate::cpu;
+use crate::kmsg;
+use crate::sync::per_core;
+use crate::time::timer::{self, Timer};
+
+/// How long nothing must have happened.
+const CONFIRM_NS: u64 = 1_000_000_000;
+
+/// Cores that halt.
+static HALTING: AtomicUsize = AtomicUsize::new(0);
+/// How often a core that halted has woken.
+static WOKEN: AtomicUsize = AtomicUsize::new(0);
+/// What [`WOKEN`] was when a deadlock was suspected.
+static SUSPECTED_AT: AtomicUsize = AtomicUsize::new(0);
+/// Values that stand for devices.
+static EXPECTING: AtomicUsize = AtomicUsize::new(0);
+/// Whether the image ends for a deadlock.
+static DEADLOCK: AtomicBool = AtomicBool::new(false);
+
+per_core! {
+    static CONFIRM: Timer = Timer::new(confirm);
+    /// Whether the timer above is armed.
+    static IS_CONFIRMING: AtomicBool = AtomicBool::new(false);
+}
+
+/// While it lives, something outside is expected to wake somebody: a device whose interrupt has a handler. Without one, and
+/// with no timer armed, a machine of which all cores sleep is reported as a deadlock.
+#[derive(Debug)]
+#[must_use = "it counts while it lives"]
+pub struct Expecting {
+    _private: (),
+}
+
+impl Expecting {
+    /// Something is expected from now on. Any context.
+    pub fn new() -> Self {
+        EXPECTING.fetch_add(1, Ordering::Relaxed);
+        Self { _private: () }
+    }
+}
+
+impl Default for Expecting {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Expecting {
+    fn drop(&mut self) {
+        EXPECTING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// This core is about to halt. Interrupts off.
+pub(super) fn core_halts() {
+    // SeqCst: of two cores that halt at the same time, one sees both.
+    let halting = HALTING.fetch_add(1, Ordering::SeqCst) + 1;
+    if halting == smp::up() && is_silent() {
+        suspect();
+    }
+}
+
+/// This core has halted and was woken. Interrupts on or off.
+pub(super) fn core_wakes() {
+    WOKEN.fetch_add(1, Ordering::SeqCst);
+    HALTING.fetch_sub(1, Ordering::SeqCst);
+    // SAFETY: shared between cores by type; each is told its own.
+    let (is_confirming, timer) = unsafe { (IS_CONFIRMING.get_unguarded(), CONFIRM.get_unguarded()) };
+    if is_confirming.swap(false, Ordering::Relaxed) {
+        let _ = timer.cancel();
+    }
+}
+
+/// Whether nothing is under way anywhere.
+fn is_silent() -> bool {
+    let mut cores = (0..cpu::count()).filter(|&core| cpu::is_up(core));
+    EXPECTING.load(Ordering::Relaxed) == 0 && cores.all(|core| kmsg::is_empty(core) && timer::armed(core) == 0)
+}
+
+#[cold]
+fn suspect() {
+    SUSPECTED_AT.store(WOKEN.load(Ordering::SeqCst), Ordering::Relaxed);
+    // SAFETY: interrupts are off; the variables live for ever.
+    unsafe {
+        IS_CONFIRMING.get_unguarded().store(true, Ordering::Relaxed);
+        CONFIRM.get_unguarded().arm(clock::now_ns() + CONFIRM_NS);
+    }
+}
+
+/// Ends the image, unless something has happened since it was suspected. In interrupt context, of a core that halts.
+unsafe fn confirm(_: NonNull<Timer>) {
+    // SAFETY: interrupts are off.
+    unsafe { IS_CONFIRMING.get_unguarded() }.store(false, Ordering::Relaxed);
+    let nothing_woke = WOKEN.load(Ordering::SeqCst) == SUSPECTED_AT.load(Ordering::Relaxed);
+    if nothing_woke && HALTING.load(Ordering::SeqCst) == smp::up() && is_silent() {
+        DEADLOCK.store(true, Ordering::Relaxed);
+        panic!("deadlock: all kthreads sleep, no timer is armed, and no device is expected to wake one");
+    }
+}
+
+/// Whether the image ends because of a deadlock, so that the list of all kthreads is what explains it.
+pub(crate) fn is_deadlock() -> bool {
+    DEADLOCK.load(Ordering::Relaxed)
+}

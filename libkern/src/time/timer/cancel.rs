@@ -1,0 +1,53 @@
+//! Taking back what was armed.
+
+use super::record::{ARMED, Cancel, DOOMED, Timer};
+use super::timers::{Timers, here};
+use crate::arch;
+use crate::sync::atomic::Ordering;
+
+/// Takes the timer out if it is armed.
+#[inline(always)]
+pub(super) fn cancel(timer: &Timer) -> Cancel {
+    loop {
+        // Relaxed: leads to a lock, or is an answer that promises nothing about `fire`.
+        let home = timer.home.load(Ordering::Relaxed);
+        let Some(timers) = Timers::of(home).filter(|_| home & ARMED != 0) else { return Cancel::Missed };
+        if timers.take_out(timer, home) {
+            return Cancel::Disarmed;
+        }
+    }
+}
+
+/// Takes the timer out if it is armed, and waits until it is not being fired.
+pub(super) fn cancel_sync(timer: &Timer) -> Cancel {
+    if !may_wait() {
+        refuse(timer);
+    }
+    loop {
+        // Relaxed: leads to a lock.
+        let Some(timers) = Timers::of(timer.home.load(Ordering::Relaxed)) else { return Cancel::Missed };
+        let Some(found) = timers.retract(timer) else { continue };
+        if found.is_firing {
+            while timers.is_firing(timer) {
+                arch::relax();
+            }
+            // Relaxed: `fire` is over, and nobody else may arm it now.
+            timer.home.fetch_and(!DOOMED, Ordering::Relaxed);
+        }
+        return if found.was_armed { Cancel::Disarmed } else { Cancel::Missed };
+    }
+}
+
+/// Whether another core may be waited for here.
+#[inline(always)]
+fn may_wait() -> bool {
+    // Loom's threads are no cores.
+    cfg!(all(loom, test)) || arch::irq::enabled() && crate::sync::depth::locks_held() == 0
+}
+
+#[cold]
+fn refuse(timer: &Timer) -> ! {
+    assert!(!here().is_firing(timer), "a timer's own `fire` cancels it synchronously, and would wait for itself for ever");
+    crate::sync::depth::assert_may_block("the synchronous cancellation of a timer");
+    unreachable!("what may block may wait");
+}

@@ -1,0 +1,133 @@
+//! Timers: a function that a core calls, in interrupt context, when a moment has come.
+//!
+//! What alarms, sleeps and timeouts are made of; applications use those. Each core has its own timers, in a structure that
+//! finds the earliest of a million in a few instructions ([`wheel`]), and programs its one-shot interrupt for exactly
+//! that deadline. A core without timers is not interrupted.
+//!
+//! # Synchronous and asynchronous
+//!
+//! [`Timer::cancel`] takes a timer back that has not begun to fire, at once and in any context; whoever finds it
+//! [`Missed`](Cancel::Missed) does not know whether `fire` is still running. [`Timer::cancel_sync`] knows that it is not,
+//! because it waits; so it wants a context in which another core may be waited for, and is a panic in `fire` itself.
+//! (Races, alarms.)
+//!
+//! # Structure
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`wheel`] | which deadline is next |
+//! | [`record`] | what a timer is made of |
+//! | [`timers`] | a core's timers: arming, firing, and the protocol between the two and a canceller |
+//! | [`cancel`] | the canceller's side |
+//! | [`stats`] | what is counted |
+//!
+//! # Costs and bounds
+//!
+//! Arming and cancelling take a lock of the timer's core and some dozens of instructions. Arming touches the hardware only
+//! for a deadline before all others, cancelling only for the last timer. So a cancelled timer can leave one interrupt
+//! behind that finds nothing due, and sets the hardware for what is.
+//!
+//! # The host
+//!
+//! There, time stands still: a [`TestClock`] is moved by the test, which calls what has come due as it does. Threads that
+//! use timers enter the clock first, and all threads that have entered one clock are one core.
+
+mod cancel;
+#[cfg(any(test, feature = "hosted"))]
+mod hosted;
+mod lock;
+mod record;
+mod stats;
+mod timers;
+mod wheel;
+
+#[cfg(any(test, feature = "hosted"))]
+pub use hosted::{Entered, TestClock};
+pub use record::{Cancel, Fire, Timer};
+pub use stats::TimerStats;
+
+use timers::Refused;
+
+impl Timer {
+    /// Has `fire` called on the running core once `deadline_ns` has come, in nanoseconds of the core's clock
+    /// ([`Instant::as_nanos`](super::Instant::as_nanos)). If it has passed: as soon as interrupts are on.
+    ///
+    /// Any context but NMI. Called by its own `fire` that somebody waits for in [`cancel_sync`](Self::cancel_sync), it does
+    /// nothing: the timer is cancelled.
+    ///
+    /// # Safety
+    /// The timer stays where it is until it is cancelled or its `fire` is called. Nobody else arms it meanwhile; nor does
+    /// anybody but its own `fire` while it is being cancelled synchronously.
+    ///
+    /// # Panics
+    /// If it is armed.
+    pub unsafe fn arm(&self, deadline_ns: u64) {
+        let flags = crate::arch::irq::save_and_disable();
+        // SAFETY: the caller's word; interrupts are off, so that the core stays the same.
+        let armed = unsafe { timers::here().arm(self, deadline_ns) };
+        // SAFETY: the innermost.
+        unsafe { crate::arch::irq::restore(flags) };
+        if armed == Err(Refused::Armed) {
+            armed_twice();
+        }
+    }
+
+    /// Asynchronous: takes it back if it is armed. Never waits for `fire`. Any context but NMI, on any core.
+    pub fn cancel(&self) -> Cancel {
+        cancel::cancel(self)
+    }
+
+    /// Synchronous: takes it back if it is armed, and returns once `fire` does not run and will not. If `fire` had armed it
+    /// again, that is taken back too.
+    ///
+    /// Waits, spinning, for one call of `fire` at most. Kthread context: interrupts on, no spin lock held.
+    ///
+    /// # Panics
+    /// In another context; called by the timer's own `fire`.
+    pub fn cancel_sync(&self) -> Cancel {
+        cancel::cancel_sync(self)
+    }
+}
+
+#[cold]
+fn armed_twice() -> ! {
+    panic!("a timer is armed that is armed already")
+}
+
+/// What the one-shot interrupt calls.
+#[cfg(not(any(test, feature = "hosted")))]
+pub(crate) fn on_interrupt() {
+    timers::here().serve();
+}
+
+/// When the running core's timers are to be looked at next, in nanoseconds of its clock: not later than the earliest
+/// deadline. `None` if none is armed. Any context but NMI.
+#[must_use]
+pub fn next_deadline() -> Option<u64> {
+    timers::here().next_deadline()
+}
+
+/// What the timers of `core` have come to. Any context but NMI.
+///
+/// # Panics
+/// If there is no such core.
+#[cfg(not(any(test, feature = "hosted")))]
+#[must_use]
+pub fn stats(core: usize) -> TimerStats {
+    timers::on(core).stats()
+}
+
+/// How many timers of `core` are armed. Any context but NMI.
+///
+/// # Panics
+/// If there is no such core.
+#[cfg(not(any(test, feature = "hosted")))]
+#[must_use]
+pub fn armed(core: usize) -> usize {
+    stats(core).armed
+}
+
+#[cfg(all(loom, test))]
+mod model;
+#[cfg(all(not(loom), test))]
+mod tests;
