@@ -15,15 +15,23 @@
  * and, per visit, how many cache lines more than one core touched and how many locked instructions fell on
  * those. What a core executes from the entry of a function marked `wait` to its return, interrupt handlers
  * included, is not counted: how long a wait lasts says nothing about the code. The return is found by
- * counting calls and returns, which holds for a function that was jumped to as a tail call, too.
+ * counting calls and returns, which holds for a function that was jumped to as a tail call, too. A kernel
+ * that does not return what it calls (some stuff the return predictor so) needs the other way: from the
+ * instruction at `pause` to the one at `resume` the core that executes them is not counted either.
  *
- * Arguments: out=FILE, begin=NAME:ADDRESS, end=NAME:ADDRESS, wait=ADDRESS (any number of the last three).
+ * Arguments: out=FILE, cores=NUMBER, begin=NAME:ADDRESS, end=NAME:ADDRESS, wait=ADDRESS, pause=ADDRESS, resume=ADDRESS (any
+ * number of all but the first two; a name before an address is for people).
  * Output, a line each:
  *   core NAME VISIT CORE INSTRUCTIONS LOCKED SERIALISING STATE REP
  *   lines NAME VISIT SHARED LOCKED
  *   error SENTENCE
  *
  * Needs `-accel tcg,thread=single` or `-icount`: nothing here is locked.
+ *
+ * Which core executes something, QEMU 10.0 does not say: under those options it compiles the index of the core
+ * that translated a block into the block, which all cores then share. So each block begins by asking for the
+ * register that is different on each core of a guest of 64 bits: the kernel's GS base, in its place or, while
+ * user code runs, in the other. Which is whose is learnt by vote of the blocks that run for the first time.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,11 +43,15 @@
 /* The part of QEMU's plugin interface that is used. Version 3 is that of QEMU 9; QEMU 10 takes it as well. */
 typedef uint64_t plugin_id;
 typedef uint32_t mem_info;
-struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 struct qemu_plugin_hwaddr;
-enum { NO_REGISTERS = 0, READS_AND_WRITES = 3 };
+struct qemu_plugin_tb;
+struct qemu_plugin_register;
+enum { NO_REGISTERS = 0, READS_REGISTERS = 1, READS_AND_WRITES = 3 };
 extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id, struct qemu_plugin_tb *));
+extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, void (*)(unsigned, void *), int flags,
+                                                 void *);
+extern void qemu_plugin_register_vcpu_init_cb(plugin_id, void (*)(plugin_id, unsigned));
 extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, void (*)(unsigned, void *),
                                                    int flags, void *);
 extern void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *,
@@ -52,6 +64,14 @@ extern size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, siz
 extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 extern struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(mem_info, uint64_t);
 extern uint64_t qemu_plugin_hwaddr_phys_addr(const struct qemu_plugin_hwaddr *);
+/* Of GLib, which QEMU has loaded. */
+struct g_array { char *data; unsigned length; };
+struct g_byte_array { uint8_t *data; unsigned length; };
+struct register_descriptor { struct qemu_plugin_register *handle; const char *name, *feature; };
+extern struct g_array *qemu_plugin_get_registers(void);
+extern int qemu_plugin_read_register(struct qemu_plugin_register *, struct g_byte_array *);
+extern struct g_byte_array *g_byte_array_new(void);
+extern struct g_byte_array *g_byte_array_set_size(struct g_byte_array *, unsigned);
 #define EXPORT __attribute__((visibility("default")))
 EXPORT int qemu_plugin_version = 3;
 
@@ -65,7 +85,7 @@ enum {
     MARK_SHIFT = 8 /* index into `marks`, plus one */
 };
 
-enum mark_kind { BEGIN, END, WAIT };
+enum mark_kind { BEGIN, END, WAIT, PAUSE, RESUME };
 struct mark { enum mark_kind kind; uint64_t address; const char *name; };
 static struct mark marks[MAX_MARKS];
 static unsigned mark_count;
@@ -73,10 +93,12 @@ static unsigned mark_count;
 struct core {
     uint64_t instructions, locked, serialising, state, half_reps;
     unsigned wait_depth; /* calls below the caller of a wait function; 0: not waiting */
+    bool paused;         /* between `pause` and `resume` */
     bool lock_pending;   /* the locked instruction under way has not accessed memory yet */
     bool in_rep;         /* the last instruction had a rep prefix: the same one again is its next iteration */
 };
 static struct core cores[MAX_CORES];
+static unsigned current; /* the core that executes */
 
 struct line { uint64_t address_plus_one; uint32_t visit, locked; uint16_t core; bool shared; };
 static struct line lines[1 << TABLE_BITS];
@@ -85,6 +107,77 @@ static unsigned line_count;
 static const struct mark *region; /* the BEGIN of the one under way */
 static uint32_t visit;            /* of all regions; a line of another visit is stale */
 static FILE *out;
+static bool several_cores;
+
+/* Registers that tell cores apart, and what core has which. */
+static struct qemu_plugin_register *gs_base, *other_gs_base;
+static struct { uint64_t base; unsigned core, votes; } owners[MAX_CORES * 8];
+static unsigned owner_count;
+
+static uint64_t read_register(struct qemu_plugin_register *handle)
+{
+    static struct g_byte_array *bytes;
+    bytes = g_byte_array_set_size(bytes ? bytes : g_byte_array_new(), 0);
+    uint64_t value = 0;
+    if (qemu_plugin_read_register(handle, bytes) == sizeof value) {
+        memcpy(&value, bytes->data, sizeof value);
+    }
+    return value;
+}
+
+/* A block begins. `translator` is who translated it; `*fresh` says whether it has not run yet. */
+static void on_block(unsigned translator, void *fresh)
+{
+    static uint64_t last_base;
+    bool is_fresh = *(bool *)fresh;
+    *(bool *)fresh = false;
+    uint64_t base = read_register(gs_base);
+    if (!(base >> 63)) {
+        base = read_register(other_gs_base);
+    }
+    if (!(base >> 63)) { /* before there is a kernel */
+        current = translator;
+        last_base = 0;
+        return;
+    }
+    if (base == last_base && !is_fresh) {
+        return;
+    }
+    unsigned i = 0;
+    while (i < owner_count && owners[i].base != base) {
+        i++;
+    }
+    if (i == owner_count) {
+        if (i == sizeof owners / sizeof *owners) {
+            fprintf(out, "error more cores than can be told apart\n");
+            return;
+        }
+        owners[owner_count++].base = base;
+    }
+    /* A fresh block is mostly, not always, run by who translated it. */
+    if (is_fresh && owners[i].votes == 0) {
+        owners[i].core = translator;
+    }
+    if (is_fresh) {
+        owners[i].votes += owners[i].core == translator ? 1 : -1;
+    }
+    current = owners[i].core;
+    last_base = base;
+}
+
+static void on_core(plugin_id id, unsigned index)
+{
+    (void)id, (void)index;
+    struct g_array *registers = qemu_plugin_get_registers();
+    const struct register_descriptor *each = (const struct register_descriptor *)registers->data;
+    for (unsigned i = 0; i < registers->length; i++) {
+        if (strcmp(each[i].name, "gs_base") == 0) {
+            gs_base = each[i].handle;
+        } else if (strcmp(each[i].name, "k_gs_base") == 0) {
+            other_gs_base = each[i].handle;
+        }
+    }
+}
 
 static void begin_visit(const struct mark *mark)
 {
@@ -96,8 +189,7 @@ static void begin_visit(const struct mark *mark)
     visit++;
     line_count = 0;
     for (unsigned i = 0; i < MAX_CORES; i++) {
-        unsigned wait_depth = cores[i].wait_depth;
-        cores[i] = (struct core){.wait_depth = wait_depth};
+        cores[i] = (struct core){.wait_depth = cores[i].wait_depth, .paused = cores[i].paused};
     }
 }
 
@@ -143,17 +235,24 @@ static struct line *line_at(uint64_t address, unsigned core)
     }
 }
 
-static void on_instruction(unsigned index, void *what)
+static void on_instruction(unsigned translator, void *what)
 {
+    (void)translator;
     uintptr_t flags = (uintptr_t)what;
-    struct core *core = &cores[index];
+    struct core *core = &cores[current];
     if (flags >> MARK_SHIFT) {
         const struct mark *mark = &marks[(flags >> MARK_SHIFT) - 1];
         switch (mark->kind) {
         case BEGIN: begin_visit(mark); break;
         case END: end_visit(mark); break;
-        case WAIT: core->wait_depth += core->wait_depth == 0; break;
+        case WAIT: core->wait_depth += core->wait_depth == 0 && !core->paused; break;
+        case PAUSE: core->paused = true; break;
+        case RESUME: core->paused = false; break;
         }
+    }
+    if (core->paused) {
+        core->lock_pending = false;
+        return;
     }
     if (core->wait_depth) {
         core->lock_pending = false;
@@ -172,23 +271,24 @@ static void on_instruction(unsigned index, void *what)
     }
 }
 
-static void on_access(unsigned index, mem_info info, uint64_t address, void *what)
+static void on_access(unsigned translator, mem_info info, uint64_t address, void *what)
 {
+    (void)translator;
     uintptr_t flags = (uintptr_t)what;
-    struct core *core = &cores[index];
+    struct core *core = &cores[current];
     if (!region) {
         return;
     }
     /* By physical address: the direct map and the image are two views of the same lines. */
     const struct qemu_plugin_hwaddr *hardware = qemu_plugin_get_hwaddr(info, address);
-    struct line *line = line_at(hardware ? qemu_plugin_hwaddr_phys_addr(hardware) : address, index);
+    struct line *line = line_at(hardware ? qemu_plugin_hwaddr_phys_addr(hardware) : address, current);
     if (!line) {
         fprintf(out, "error region %s touches too many cache lines\n", region->name);
         region = NULL;
         return;
     }
-    line->shared |= line->core != index;
-    if (!core->wait_depth) {
+    line->shared |= line->core != current;
+    if (!core->wait_depth && !core->paused) {
         line->locked += core->lock_pending;
         core->lock_pending = false;
         core->half_reps += flags & REP_ONE ? 2 : (flags & REP_TWO) != 0;
@@ -253,6 +353,14 @@ static uintptr_t classify(const uint8_t *code, size_t length)
 static void on_translation(plugin_id id, struct qemu_plugin_tb *block)
 {
     (void)id;
+    if (several_cores) {
+        bool *fresh = malloc(sizeof *fresh);
+        if (!fresh) {
+            abort();
+        }
+        *fresh = true;
+        qemu_plugin_register_vcpu_tb_exec_cb(block, on_block, READS_REGISTERS, fresh);
+    }
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(block); i++) {
         struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, i);
         uint8_t code[16];
@@ -281,8 +389,8 @@ static void at_exit(plugin_id id, void *unused)
 /* Takes `begin=NAME:ADDRESS` and its like; false if it is none of them. */
 static bool take_mark(char *argument)
 {
-    static const char *const kinds[] = {"begin=", "end=", "wait="};
-    for (enum mark_kind kind = BEGIN; kind <= WAIT; kind++) {
+    static const char *const kinds[] = {"begin=", "end=", "wait=", "pause=", "resume="};
+    for (enum mark_kind kind = BEGIN; kind <= RESUME; kind++) {
         size_t length = strlen(kinds[kind]);
         if (strncmp(argument, kinds[kind], length) == 0 && mark_count < MAX_MARKS) {
             char *name = argument + length, *colon = strrchr(name, ':');
@@ -303,6 +411,8 @@ EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "out=", 4) == 0) {
             out = fopen(argv[i] + 4, "w");
+        } else if (strncmp(argv[i], "cores=", 6) == 0) {
+            several_cores = atoi(argv[i] + 6) > 1;
         } else if (!take_mark(argv[i])) {
             fprintf(stderr, "count: cannot take the argument %s\n", argv[i]);
             return 1;
@@ -311,6 +421,9 @@ EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **
     if (!out) {
         fprintf(stderr, "count: out= names no file that can be written\n");
         return 1;
+    }
+    if (several_cores) {
+        qemu_plugin_register_vcpu_init_cb(id, on_core);
     }
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
     qemu_plugin_register_atexit_cb(id, at_exit, NULL);

@@ -52,6 +52,7 @@ pub fn run(target: &Path, image: &Image, config: &Config, regions: Regions) -> a
     let library = plugin::compiled(target)?;
     let output = tempfile::NamedTempFile::new()?;
     let mut arguments = vec![escaped(&library), format!("out={}", escaped(output.path()))];
+    arguments.push(format!("cores={}", config.smp));
     arguments.extend(marks(&ImageFile::open(&image.path)?, regions)?);
 
     let mut config = Config {
