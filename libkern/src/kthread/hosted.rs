@@ -2,8 +2,8 @@
 //!
 //! The counterpart of what stands on the real machine, with the same names and the same contracts, so that everything
 //! that sleeps can be tested by real threads and modelled by loom. Switching stacks is the host's business here: [`block`]
-//! gives up the lock and parks the thread. A wake-up that comes between the two is kept by the thread's parking token,
-//! where on the machine it cannot come, because the lock is given up on another stack.
+//! gives up the lock and waits for a flag. A wake-up that comes between the two is kept by the flag, where on the machine
+//! it cannot come, because the lock is given up on another stack.
 //!
 //! There are no interrupts but the flag that `arch::hosted` keeps, and no core is interrupted: what a handler would do, a
 //! test does from another thread.
@@ -18,7 +18,7 @@ use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
-use sync::{Mutex, MutexGuard};
+use sync::{Condvar, Mutex, MutexGuard};
 
 use super::sync::AbortSlot;
 
@@ -92,10 +92,10 @@ impl<T> DerefMut for WaitGuard<'_, T> {
 
 /// What there is of a kthread on the host. Lives for ever: whoever wakes a thread that then ends may still hold it.
 struct Kthread {
-    thread: thread::Thread,
+    name: Option<String>,
     abort: AbortSlot,
-    #[cfg(not(all(loom, test)))]
-    woken: core::sync::atomic::AtomicBool,
+    woken: Mutex<bool>,
+    signal: Condvar,
     #[cfg(all(test, not(loom)))]
     waits_for: Mutex<Option<Wait>>,
 }
@@ -135,7 +135,7 @@ unsafe impl Sync for Sleeper {}
 /// The kthread's name.
 impl fmt::Display for Sleeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kthread().thread.name().unwrap_or("nameless"))
+        f.write_str(self.kthread().name.as_deref().unwrap_or("nameless"))
     }
 }
 
@@ -150,10 +150,10 @@ pub(crate) struct Wait {
 
 thread_local! {
     static CURRENT: &'static Kthread = Box::leak(Box::new(Kthread {
-        thread: thread::current(),
+        name: thread::current().name().map(str::to_owned),
         abort: AbortSlot::new(),
-        #[cfg(not(all(loom, test)))]
-        woken: core::sync::atomic::AtomicBool::new(false),
+        woken: Mutex::new(false),
+        signal: Condvar::new(),
         #[cfg(all(test, not(loom)))]
         waits_for: Mutex::new(None),
     }));
@@ -196,43 +196,19 @@ impl Kthread {
         #[cfg(not(all(test, not(loom))))]
         let _ = wait;
     }
-}
 
-#[cfg(not(all(loom, test)))]
-mod parking {
-    use core::sync::atomic::Ordering;
-
-    use super::{Kthread, thread};
-
-    impl Kthread {
-        pub(super) fn sleep(&self) {
-            // Acquire: what the waker did comes before what the woken does. Partner: `wake`. The token may come without
-            // a wake-up, and a wake-up before the token.
-            while !self.woken.swap(false, Ordering::Acquire) {
-                thread::park();
-            }
+    // (Parking would be simpler, but loom's token is lost when the thread waits for a lock in between.)
+    fn sleep(&self) {
+        let mut woken = self.woken.lock().expect("nobody panics with the lock held");
+        while !*woken {
+            woken = self.signal.wait(woken).expect("nobody panics with the lock held");
         }
-
-        pub(super) fn wake(&self) {
-            self.woken.store(true, Ordering::Release);
-            self.thread.unpark();
-        }
+        *woken = false;
     }
-}
 
-#[cfg(all(loom, test))]
-mod parking {
-    use super::{Kthread, thread};
-
-    impl Kthread {
-        // Loom's token is exact, and orders memory.
-        pub(super) fn sleep(&self) {
-            thread::park();
-        }
-
-        pub(super) fn wake(&self) {
-            self.thread.unpark();
-        }
+    fn wake(&self) {
+        *self.woken.lock().expect("nobody panics with the lock held") = true;
+        self.signal.notify_one();
     }
 }
 

@@ -1,4 +1,5 @@
-//! The semaphore's races, every interleaving of them.
+//! The semaphore's races, every interleaving of them, or of three parties every one with at most three preemptions: enough
+//! to put each of them into the others' way at each step, where all would take an hour.
 
 use loom::sync::Arc;
 
@@ -68,7 +69,7 @@ fn model_who_has_the_unit_is_alone() {
 /// Hazard 2: the time is up while the unit comes. One of the two ends the sleep, and the unit is taken or there.
 #[test]
 fn model_time_and_unit_meet() {
-    loom::model(|| {
+    model_bounded(3, || {
         let semaphore = semaphore(0);
         let clock = Clock::mine();
         let giver = {
@@ -92,7 +93,7 @@ fn model_time_and_unit_meet() {
 /// Hazard 2: a request to abort comes while the unit comes. If it did not end this sleep, it is kept.
 #[test]
 fn model_abort_and_unit_meet() {
-    loom::model(|| {
+    model_bounded(3, || {
         let semaphore = semaphore(0);
         let giver = {
             let semaphore = Arc::clone(&semaphore);
@@ -114,7 +115,6 @@ fn model_abort_and_unit_meet() {
 /// The time is up while a request to abort comes: one of them ends the sleep, and both are done with it.
 #[test]
 fn model_abort_and_time_meet() {
-    // Three preemptions put each of the three parties into the others' way at each step.
     model_bounded(3, || {
         let semaphore = semaphore(0);
         let clock = Clock::mine();
@@ -134,7 +134,6 @@ fn model_abort_and_time_meet() {
 /// Two who want one unit and one who wants two, and three units in two portions: all are served.
 #[test]
 fn model_bulk_requests_share_what_comes() {
-    // Without a bound this takes hours.
     model_bounded(3, || {
         let semaphore = semaphore(0);
         let taker = {
@@ -158,8 +157,7 @@ fn model_bulk_requests_share_what_comes() {
 /// A large request at the head times out while units come for it: they go to the small one behind it, none is lost.
 #[test]
 fn model_what_a_leaver_had_goes_to_the_next() {
-    // Without a bound this takes hours.
-    model_bounded(2, || {
+    model_bounded(3, || {
         let semaphore = semaphore(1);
         let clock = Clock::mine();
         let large = {
