@@ -21,6 +21,13 @@ pub fn disarm() {
     ACCESSES.set(ACCESSES.get() + 1);
 }
 
+/// What the hardware does at that moment: the shot is spent.
+pub fn expire() {
+    if ARMED_FOR.get().is_some_and(|moment| moment <= clock::now_ns()) {
+        ARMED_FOR.set(None);
+    }
+}
+
 /// The moment for which the calling thread's timer is armed.
 #[must_use]
 pub fn armed_for() -> Option<u64> {

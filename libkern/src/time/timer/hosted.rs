@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::stats::TimerStats;
 use super::timers::{self, Timers};
 use crate::arch::clock::{self, FakeClock};
-use crate::arch::irq;
+use crate::arch::{self, irq};
 
 /// A clock that stands still until it is moved, and the timers of a core that lives by it. Clones are the same clock.
 ///
@@ -80,6 +80,7 @@ impl TestClock {
     pub fn interrupt(&self) {
         let _entered = self.enter();
         let flags = irq::save_and_disable();
+        arch::timer::expire();
         self.timers.serve();
         // SAFETY: the innermost.
         unsafe { irq::restore(flags) };
