@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::host::find::{self, GOOD_QEMU, OLDEST_QEMU};
-use crate::host::{self, State, Tool};
+use crate::host::{self, Linux, State, Tool};
 use crate::qemu;
 
 /// Say what is installed, what is missing, and how to get it
@@ -39,6 +39,7 @@ pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
     host::set_no_install(true);
     let mut rows = vec![rust(), linker()];
     rows.extend(Tool::ALL.map(tool));
+    rows.push(linux());
     rows.push(kvm());
     for row in &rows {
         println!("{row}");
@@ -98,6 +99,15 @@ fn tool(tool: Tool) -> Row {
         State::Ready { path, .. } => (Verdict::Good, found(state.version().as_deref(), path)),
     };
     Row { name: tool.name(), verdict, remark }
+}
+
+/// What `bench` compares with.
+fn linux() -> Row {
+    let (verdict, remark) = match Linux::find() {
+        Some(linux) => (Verdict::Good, found(Some(&linux.version), &linux.kernel)),
+        None => (Verdict::Remark, "`cargo roost setup` fetches a kernel, for `bench` to compare with".into()),
+    };
+    Row { name: "Linux", verdict, remark }
 }
 
 fn kvm() -> Row {

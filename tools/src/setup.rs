@@ -1,11 +1,12 @@
 //! `cargo roost setup`: installs what is missing, all at once.
 //!
 //! No command needs it to have been run: each installs what it needs. It is for those who would rather wait
-//! once, and for machines that are set up before they are used, such as CI's.
+//! once, and for machines that are set up before they are used, such as CI's. One thing it alone fetches: the Linux
+//! kernel beside which `bench` sets our figures.
 
 use std::process::ExitCode;
 
-use crate::host::{self, State, Tool};
+use crate::host::{self, Linux, State, Tool};
 
 /// Install all programs that some command needs
 ///
@@ -22,7 +23,20 @@ pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
     for (tool, (before, after)) in Tool::ALL.into_iter().zip(before.iter().zip(&after)) {
         println!("{:<8} {}", tool.name(), describe(before, after));
     }
+    println!("{:<8} {}", "Linux", linux());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Fetches the kernel that `bench` compares with, and says what came of it. Everything else works without.
+fn linux() -> String {
+    let was_there = Linux::find().is_some();
+    match host::require_linux() {
+        Ok(linux) => {
+            let what = if was_there { "was there" } else { "fetched" };
+            format!("{what}: {}, {}", linux.version, linux.kernel.display())
+        }
+        Err(error) => format!("missing, so `bench` shows our figures alone: {error:#}"),
+    }
 }
 
 fn describe(before: &State, after: &State) -> String {

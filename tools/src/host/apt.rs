@@ -139,7 +139,7 @@ fn install_step(command: &[&'static str], tools: &[Tool], suite: Option<&str>) -
 }
 
 /// Reads the package lists, waiting while another program does.
-fn update(executor: &Executor) -> Result<()> {
+pub fn update(executor: &Executor) -> Result<()> {
     let step = Step::run(["apt-get", "update", "-oAcquire::Retries=3"]);
     let start = Instant::now();
     loop {

@@ -12,6 +12,7 @@
 //! - [`plan`]: what has to be done, as data, so that it can be printed as well as run.
 //! - [`apt`], [`sources`]: Debian and Ubuntu, where the release's QEMU may be too old to use.
 //! - [`privilege`], [`execute`]: doing it.
+//! - [`linux`]: a kernel to compare with, which is fetched and not installed.
 //!
 //! Rejected: downloading binaries ourselves (nobody would audit them, and every distribution has these
 //! programs), and a container (KVM, devices and terminals all get harder).
@@ -27,6 +28,7 @@ mod cache;
 mod execute;
 pub mod find;
 mod install;
+mod linux;
 mod packages;
 mod plan;
 mod privilege;
@@ -35,6 +37,7 @@ mod tool;
 
 pub use cache::directory as cache_dir;
 pub use find::{Grub, Ovmf, State};
+pub use linux::Linux;
 pub use tool::Tool;
 
 static NO_INSTALL: AtomicBool = AtomicBool::new(false);
@@ -89,6 +92,21 @@ pub fn require_all(tools: &[Tool]) -> Result<()> {
 pub fn require_everything() -> Result<()> {
     install::forget_kept_version();
     require_all(&Tool::ALL)
+}
+
+/// The Linux kernel to compare with, fetched if it is not there yet. Blocks while it is.
+///
+/// # Errors
+/// Why there is none, in a sentence.
+pub fn require_linux() -> Result<Linux> {
+    if let Some(linux) = Linux::find() {
+        return Ok(linux);
+    }
+    // Relaxed: see `set_no_install`.
+    if NO_INSTALL.load(Ordering::Relaxed) {
+        anyhow::bail!("--no-install was given");
+    }
+    Linux::fetch()
 }
 
 /// GRUB's parts, installed first if they are missing. Errors and blocking as with [`require`].

@@ -82,6 +82,17 @@ impl Manager {
         }
     }
 
+    /// Packages of a fixed name that depend on the current kernel for virtual machines, the better one first; none if we
+    /// cannot unpack this manager's packages.
+    #[must_use]
+    pub const fn kernels(self) -> &'static [&'static str] {
+        match self {
+            // Debian's and Ubuntu's.
+            Self::Apt => &["linux-image-cloud-amd64", "linux-image-virtual"],
+            Self::Dnf | Self::Pacman | Self::Zypper | Self::Apk | Self::Brew => &[],
+        }
+    }
+
     /// The packages that hold a tool; none if this manager has none that we are sure of.
     #[must_use]
     pub const fn packages(self, tool: Tool) -> &'static [&'static str] {
