@@ -22,12 +22,11 @@ use sync::{Condvar, Mutex, MutexGuard};
 
 use super::sync::AbortSlot;
 
+#[cfg(test)]
 mod clock;
 
 #[cfg(test)]
 pub(crate) use clock::Clock;
-pub use clock::Instant;
-pub(crate) use clock::Timer;
 
 /// The lock of what sleepers queue in.
 #[derive(Debug)]
@@ -171,8 +170,9 @@ pub(crate) fn block<T>(guard: WaitGuard<'_, T>, wait: Wait) {
     drop(guard);
     // As on the machine, where this is what makes the switch possible.
     assert_may_block(wait.kind);
-    // Where on the machine the interrupt of a timer would come whose moment is past already.
-    clock::Clock::mine().call_due();
+    // Where on the machine interrupts come on.
+    #[cfg(test)]
+    clock::interrupt_if_due();
     me.sleep();
     me.note(None);
 }

@@ -7,12 +7,7 @@
 use core::convert::Infallible;
 use core::fmt;
 
-pub(super) use core::time::Duration;
-
-#[cfg(any(test, feature = "hosted"))]
-pub(super) use crate::kthread::hosted::Instant;
-#[cfg(not(any(test, feature = "hosted")))]
-pub(super) use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// The time was up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,7 +214,7 @@ macro_rules! blocking {
         /// If this context may not block.
         #[track_caller]
         pub fn $timeout $(<$($generic: $bound),+>)? (
-            &self $(, $argument: $type)*, timeout: $crate::kthread::sync::limit::Duration,
+            &self $(, $argument: $type)*, timeout: $crate::time::Duration,
         ) -> Result<$out, $crate::kthread::sync::TimedOut> {
             self.$inner($($argument,)* $crate::kthread::sync::limit::Within(timeout))
         }
@@ -233,7 +228,7 @@ macro_rules! blocking {
         /// If this context may not block.
         #[track_caller]
         pub fn $until $(<$($generic: $bound),+>)? (
-            &self $(, $argument: $type)*, deadline: $crate::kthread::sync::limit::Instant,
+            &self $(, $argument: $type)*, deadline: $crate::time::Instant,
         ) -> Result<$out, $crate::kthread::sync::TimedOut> {
             self.$inner($($argument,)* $crate::kthread::sync::limit::Until(deadline))
         }
@@ -262,7 +257,7 @@ macro_rules! blocking {
         /// If this context may not block.
         #[track_caller]
         pub fn $both $(<$($generic: $bound),+>)? (
-            &self $(, $argument: $type)*, deadline: $crate::kthread::sync::limit::Instant,
+            &self $(, $argument: $type)*, deadline: $crate::time::Instant,
         ) -> Result<$out, $crate::kthread::sync::Interrupted> {
             self.$inner($($argument,)* $crate::kthread::sync::limit::AbortableUntil(deadline))
         }

@@ -2,9 +2,18 @@
 
 use crate::kthread::hosted::Clock;
 use crate::kthread::{Sleeper, current};
+use crate::time::{Duration, Instant};
 
 #[cfg(not(all(loom, test)))]
 pub(super) use threads::{Kthread, spawn};
+
+pub(super) const MS: Duration = Duration::from_millis(1);
+
+/// What the test's clock shows.
+pub(super) fn now() -> Instant {
+    let _ = Clock::mine();
+    Instant::now()
+}
 
 /// Starts a thread of a model that shares the model's clock.
 #[cfg(all(loom, test))]

@@ -4,13 +4,10 @@
 use loom::sync::Arc;
 
 use super::Semaphore;
-use crate::kthread::hosted::{Clock, Instant};
-use crate::kthread::sync::limit::Duration;
-use crate::kthread::sync::testing::{aborter, model_bounded, spawn};
+use crate::kthread::hosted::Clock;
+use crate::kthread::sync::testing::{MS, aborter, model_bounded, now, spawn};
 use crate::kthread::sync::{Aborted, Interrupted, TimedOut};
 use crate::sync::cell::UnsafeCell;
-
-const MS: Duration = Duration::from_millis(1);
 
 fn semaphore(units: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(units))
@@ -71,13 +68,13 @@ fn model_who_has_the_unit_is_alone() {
 fn model_time_and_unit_meet() {
     model_bounded(3, || {
         let semaphore = semaphore(0);
-        let clock = Clock::mine();
+        let (clock, soon) = (Clock::mine(), now() + MS);
         let giver = {
             let semaphore = Arc::clone(&semaphore);
             spawn(move || semaphore.up())
         };
         let time = spawn(move || clock.advance(MS));
-        let taken = semaphore.down_until(Instant::at(MS));
+        let taken = semaphore.down_until(soon);
         let woke = giver.join().expect("it does not panic");
         time.join().expect("it does not panic");
         match taken {
@@ -117,10 +114,10 @@ fn model_abort_and_unit_meet() {
 fn model_abort_and_time_meet() {
     model_bounded(3, || {
         let semaphore = semaphore(0);
-        let clock = Clock::mine();
+        let (clock, soon) = (Clock::mine(), now() + MS);
         let time = spawn(move || clock.advance(MS));
         let abort = spawn(aborter());
-        let taken = semaphore.down_abortable_until(Instant::at(MS));
+        let taken = semaphore.down_abortable_until(soon);
         time.join().expect("it does not panic");
         abort.join().expect("it does not panic");
         let is_kept = crate::kthread::current().abort_slot().take();
@@ -159,10 +156,10 @@ fn model_bulk_requests_share_what_comes() {
 fn model_what_a_leaver_had_goes_to_the_next() {
     model_bounded(3, || {
         let semaphore = semaphore(1);
-        let clock = Clock::mine();
+        let (clock, soon) = (Clock::mine(), now() + MS);
         let large = {
             let semaphore = Arc::clone(&semaphore);
-            spawn(move || semaphore.down_many_until(3, Instant::at(MS)))
+            spawn(move || semaphore.down_many_until(3, soon))
         };
         let giver = {
             let semaphore = Arc::clone(&semaphore);

@@ -5,12 +5,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::Semaphore;
-use crate::kthread::hosted::{Clock, Instant};
-use crate::kthread::sync::testing::spawn;
+use crate::kthread::hosted::Clock;
+use crate::kthread::sync::testing::{MS, now, spawn};
 use crate::kthread::sync::{Aborted, Interrupted, TimedOut};
 use crate::sync::{IrqGuard, SpinLock};
-
-const MS: Duration = Duration::from_millis(1);
 
 fn semaphore(units: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(units))
@@ -139,7 +137,7 @@ fn a_unit_in_time_disarms_the_timer() {
     let semaphore = semaphore(0);
     let sleeper = spawn({
         let semaphore = Arc::clone(&semaphore);
-        move || semaphore.down_until(Instant::now() + 10 * MS)
+        move || semaphore.down_until(now() + 10 * MS)
     });
     sleeper.until_asleep();
     assert_eq!(Clock::mine().armed(), 1);
@@ -151,7 +149,7 @@ fn a_unit_in_time_disarms_the_timer() {
 #[test]
 fn a_moment_that_is_past_is_not_waited_for() {
     let semaphore = semaphore(0);
-    let start = Instant::now();
+    let start = now();
     Clock::mine().advance(MS);
     assert_eq!(semaphore.down_until(start), Err(TimedOut));
     assert_eq!(semaphore.down_abortable_until(start), Err(Interrupted::TimedOut));
@@ -178,7 +176,7 @@ fn a_request_to_abort_that_comes_before_the_sleep_is_kept_for_it_and_ends_one() 
     crate::kthread::current().abort_slot().request();
     crate::kthread::current().abort_slot().request();
     assert_eq!(semaphore.down_abortable(), Ok(()), "there was no need to sleep");
-    assert_eq!(semaphore.down_abortable_until(Instant::now() + MS), Err(Interrupted::Aborted));
+    assert_eq!(semaphore.down_abortable_until(now() + MS), Err(Interrupted::Aborted));
     assert_eq!(semaphore.down_timeout(Duration::ZERO), Err(TimedOut));
     assert_eq!(semaphore.available(), 0);
 }
@@ -204,7 +202,7 @@ fn a_sleep_with_both_limits_says_which_one_ended_it() {
     let semaphore = semaphore(0);
     let sleepers = [(); 2].map(|()| {
         let semaphore = Arc::clone(&semaphore);
-        let sleeper = spawn(move || semaphore.down_abortable_until(Instant::now() + 10 * MS));
+        let sleeper = spawn(move || semaphore.down_abortable_until(now() + 10 * MS));
         sleeper.until_asleep();
         sleeper
     });

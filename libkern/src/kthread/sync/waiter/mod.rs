@@ -46,10 +46,7 @@ use core::ptr::{self, NonNull};
 
 use super::abort::Target;
 use super::limit::{Aborts, Bounds};
-#[cfg(any(test, feature = "hosted"))]
-use crate::kthread::hosted::Timer;
 use crate::kthread::{Wait, WaitGuard, block, current};
-#[cfg(not(any(test, feature = "hosted")))]
 use crate::time::timer::Timer;
 
 mod queue;
@@ -84,12 +81,7 @@ pub(super) unsafe trait Waitable {
 ///
 /// Kthread context; whoever calls has made sure that it may block.
 #[inline(always)]
-pub(super) fn sleep<O: Waitable>(
-    object: &O,
-    state: WaitGuard<'_, O::State>,
-    want: O::Want,
-    bounds: Bounds,
-) -> Verdict {
+pub(super) fn sleep<O: Waitable>(object: &O, state: WaitGuard<'_, O::State>, want: O::Want, bounds: Bounds) -> Verdict {
     sleep_after(object, state, want, bounds, || ())
 }
 
@@ -130,12 +122,7 @@ struct Sleep<'a, O: Waitable> {
 }
 
 #[inline(never)]
-fn sleep_within<O: Waitable>(
-    object: &O,
-    mut state: WaitGuard<'_, O::State>,
-    waiter: &Waiter<O::Want>,
-    bounds: Bounds,
-) {
+fn sleep_within<O: Waitable>(object: &O, mut state: WaitGuard<'_, O::State>, waiter: &Waiter<O::Want>, bounds: Bounds) {
     let sleep = Sleep { timer: Timer::new(fire::<O>), object, waiter };
     let context = NonNull::from(&sleep).cast::<()>();
     // The timer's function finds the whole by the address of the part.
@@ -164,7 +151,7 @@ fn sleep_within<O: Waitable>(
     }
     block(state, wait_for(object));
     if bounds.until.is_some() {
-        sleep.timer.cancel_sync();
+        let _ = sleep.timer.cancel_sync();
     }
     if bounds.aborts == Aborts::Heeded {
         slot.disarm(&target);
