@@ -3,6 +3,7 @@
 //! The counterpart of the block behind GS. Only the thread that is the core touches its block, but for a test's last look,
 //! so every access is relaxed.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
 
 use super::{MAX_CORES, core_id};
@@ -26,6 +27,20 @@ static BLOCKS: [Block; MAX_CORES] = [const {
         interrupts_on: AtomicBool::new(true),
     }
 }; MAX_CORES];
+
+impl Block {
+    /// What a core finds that starts: in the first half of its counters, which keep it from blocking, nothing; and
+    /// interrupts on. A thread that panicked may have left something else behind.
+    fn start(&self) {
+        self.lanes[..LANES / 2].iter().for_each(|lane| lane.store(0, Relaxed));
+        self.interrupts_on.store(true, Relaxed);
+    }
+}
+
+/// Says that a thread becomes `core`.
+pub(super) fn start(core: usize) {
+    BLOCKS[core].start();
+}
 
 pub(super) fn here() -> &'static Block {
     &BLOCKS[core_id()]

@@ -10,7 +10,7 @@ use std::ptr;
 use std::sync::{Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::{MAX_CORES, PAGE_SIZE};
+use super::{MAX_CORES, PAGE_SIZE, block};
 
 /// How long a thread waits for a core before it reports that the test uses too many threads.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -90,6 +90,7 @@ pub fn try_enter_core(core: usize) -> Option<CoreGuard> {
         }
         taken[core] = true;
     }
+    block::start(core);
     make_copy(core);
     CORE.set(Some(core));
     Some(CoreGuard { lease: Some(Lease(core)), before, _not_send: std::marker::PhantomData })
@@ -133,6 +134,7 @@ fn lease(choose: impl Fn(&[bool; MAX_CORES]) -> Option<usize>) -> Lease {
         taken[core] = true;
     }
     drop(taken);
+    chosen.inspect(|&core| block::start(core));
     Lease(chosen.expect("a thread that is a core ends or leaves it before others have waited long"))
 }
 

@@ -10,7 +10,7 @@ use x2apic::lapic::{IpiAllShorthand, LocalApic, LocalApicBuilder, TimerDivide, T
 use x86_64::registers::model_specific::Msr;
 
 use super::paging::{self, Caching};
-use super::{core_block, features, irq, relax};
+use super::{core_block, features, irq, relax, timer};
 
 /// Vectors of the kernel's own interrupts. Above all devices', because the APIC serves the highest first.
 pub mod vector {
@@ -34,7 +34,7 @@ unsafe impl Sync for Shared {}
 
 static APIC: Shared = Shared(UnsafeCell::new(None));
 
-/// Makes the handle and turns on the boot processor's APIC, all local interrupts masked.
+/// Makes the handle and turns on the boot processor's APIC, as [`init_core`] does.
 ///
 /// # Safety
 /// Once, on the boot processor, before any other core runs; interrupts off, the 8259s masked.
@@ -44,7 +44,7 @@ pub unsafe fn init_boot_core() {
         .timer_vector(vector::TIMER.into())
         .error_vector(vector::ERROR.into())
         .spurious_vector(vector::SPURIOUS.into())
-        .timer_mode(TimerMode::OneShot)
+        .timer_mode(if features::get().tsc_deadline { TimerMode::TscDeadline } else { TimerMode::OneShot })
         .timer_divide(TimerDivide::Div1)
         .timer_initial(0);
     if !features::get().x2apic {
@@ -61,19 +61,15 @@ pub unsafe fn init_boot_core() {
     }
 }
 
-/// Turns on this core's APIC, all local interrupts but its own errors masked.
+/// Turns on this core's APIC, all local interrupts masked but its own errors and the timer, which is not armed.
 ///
 /// # Safety
 /// Interrupts off, the interrupt table loaded, `init_boot_core` done.
 pub unsafe fn init_core() {
-    with(|apic| {
-        // SAFETY: this core's APIC, before anybody uses it.
-        unsafe {
-            apic.enable();
-            apic.disable_timer();
-        }
-    });
+    // SAFETY: this core's APIC, before anybody uses it.
+    with(|apic| unsafe { apic.enable() });
     mask_local_pins();
+    timer::init_core();
 }
 
 /// The crate sets both pins to vector 0 where nothing must come from them: the 8259 is masked, and a platform's NMI line

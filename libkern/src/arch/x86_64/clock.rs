@@ -74,6 +74,7 @@ pub fn ns_to_ticks(ns: u64) -> u64 {
 }
 
 /// Ticks of the local APIC's timer in `ns`.
+#[inline(always)]
 pub(super) fn ns_to_timer_ticks(ns: u64) -> u64 {
     ((u128::from(ns) * u128::from(TIMER_SCALE.load(Ordering::Relaxed))) >> 32) as u64
 }
@@ -101,6 +102,7 @@ pub fn calibrate() {
         Some(hz) if !needs_timer => hz,
         _ => {
             let (measured, timer) = roost_wait_measure(ReferenceClock::get());
+            super::timer::init_core();
             TIMER_SCALE.store(((u128::from(timer) << 32) / 1_000_000_000) as u64, Ordering::Relaxed);
             told.unwrap_or(measured)
         }

@@ -1,46 +1,84 @@
 //! This core's one-shot timer: by a deadline of the time-stamp counter where the processor has that, else by the local
 //! APIC's counter.
+//!
+//! Vector and mode are set as the core starts (`apic`); arming is then one write of one register, and which register is
+//! known by then. That write does not go through the `x2apic` crate: its `set_timer_initial` also keeps the value in the
+//! handle, which all cores share, so that every arming of every core would write one cache line. (What the crate does at
+//! the start stays with it.)
 
 use core::arch::asm;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use x2apic::lapic::TimerMode;
+use x2apic::lapic::xapic_base;
 use x86_64::registers::model_specific::Msr;
 
+use super::paging::{self, Caching};
 use super::{apic, clock, features};
+
+const IA32_TSC_DEADLINE: u32 = 0x6e0;
+const X2APIC_INITIAL_COUNT: u32 = 0x838;
+const XAPIC_INITIAL_COUNT: usize = 0x380;
+
+/// The model-specific register that arms the timer; 0 if it is in memory.
+static REGISTER: AtomicU32 = AtomicU32::new(X2APIC_INITIAL_COUNT);
+/// The register in memory.
+static IN_MEMORY: AtomicPtr<u32> = AtomicPtr::new(ptr::null_mut());
+
+/// The longest delay that is taken as it is: no sum with it overflows. 36 years.
+const LONGEST_NS: u64 = 1 << 60;
+
+/// Disarms this core's timer and lets it interrupt. Interrupts off, on each core once its APIC is on, and once more if it
+/// was used for calibration.
+pub(super) fn init_core() {
+    let features = features::get();
+    // Relaxed: each core that reads them has written the same before.
+    if features.tsc_deadline {
+        REGISTER.store(IA32_TSC_DEADLINE, Ordering::Relaxed);
+    } else if !features.x2apic {
+        // SAFETY: the APIC's registers are where its base register says.
+        let registers = unsafe { paging::reach(xapic_base(), 4096, Caching::Uncached) }.expect("mapped since boot");
+        IN_MEMORY.store(registers.wrapping_add(XAPIC_INITIAL_COUNT).cast(), Ordering::Relaxed);
+        REGISTER.store(0, Ordering::Relaxed);
+    }
+    disarm();
+    // SAFETY: the timer is this core's, and its handler expects an interrupt at any time. The fence keeps the first
+    // deadline behind what sets the mode, which in xAPIC mode is a write to memory.
+    apic::with(|apic| unsafe {
+        apic.enable_timer();
+        asm!("mfence", options(nostack, preserves_flags));
+    });
+}
 
 /// Arms this core's timer: [`apic::vector::TIMER`] once, `delay_ns` from now at the earliest, replacing what was armed.
 ///
 /// Interrupts off. A delay too long for the counter ends early; whoever gets the interrupt looks at the clock.
+#[inline(always)]
 pub fn arm(delay_ns: u64) {
-    if features::get().tsc_deadline {
-        arm_deadline(clock::tsc() + clock::ns_to_ticks(delay_ns));
+    let delay_ns = delay_ns.min(LONGEST_NS);
+    // One tick late is late, one tick early would be a lie.
+    let register = REGISTER.load(Ordering::Relaxed);
+    if register == IA32_TSC_DEADLINE {
+        write(register, clock::tsc() + clock::ns_to_ticks(delay_ns) + 1);
     } else {
-        // Rounded up: one tick late is late, one tick early would be a lie.
         let ticks = clock::ns_to_timer_ticks(delay_ns) + 1;
-        // SAFETY: the timer is this core's, and its handler expects an interrupt at any time.
-        apic::with(|apic| unsafe {
-            apic.enable_timer();
-            apic.set_timer_initial(u32::try_from(ticks).unwrap_or(u32::MAX));
-        });
+        write(register, ticks.min(u64::from(u32::MAX)));
     }
 }
 
-fn arm_deadline(deadline: u64) {
-    const IA32_TSC_DEADLINE: u32 = 0x6e0;
-    // SAFETY: as in `arm`. The fence keeps the write behind the change of mode, which in xAPIC mode is to memory.
-    apic::with(|apic| unsafe {
-        apic.set_timer_mode(TimerMode::TscDeadline);
-        apic.enable_timer();
-        asm!("mfence", options(nostack, preserves_flags));
-        Msr::new(IA32_TSC_DEADLINE).write(deadline.max(1));
-    });
+/// Disarms this core's timer. An interrupt already on its way still comes. Interrupts off.
+#[inline(always)]
+pub fn disarm() {
+    write(REGISTER.load(Ordering::Relaxed), 0);
 }
 
-/// Disarms this core's timer. An interrupt already on its way still comes.
-pub fn disarm() {
-    // SAFETY: this core's timer.
-    apic::with(|apic| unsafe {
-        apic.disable_timer();
-        apic.set_timer_initial(0);
-    });
+#[inline(always)]
+fn write(register: u32, value: u64) {
+    if register == 0 {
+        // SAFETY: this core's register, mapped since boot. Its handler expects an interrupt at any time.
+        unsafe { IN_MEMORY.load(Ordering::Relaxed).write_volatile(value as u32) };
+    } else {
+        // SAFETY: as above; a processor that is told to use it has it.
+        unsafe { Msr::new(register).write(value) };
+    }
 }

@@ -4,6 +4,7 @@ use super::record::{ARMED, Cancel, DOOMED, Timer};
 use super::timers::{Timers, here};
 use crate::arch;
 use crate::sync::atomic::Ordering;
+use crate::sync::depth;
 
 /// Takes the timer out if it is armed.
 #[inline(always)]
@@ -20,7 +21,8 @@ pub(super) fn cancel(timer: &Timer) -> Cancel {
 
 /// Takes the timer out if it is armed, and waits until it is not being fired.
 pub(super) fn cancel_sync(timer: &Timer) -> Cancel {
-    if !may_wait() {
+    // Loom's threads are no cores.
+    if cfg!(not(all(loom, test))) && !depth::may_block() {
         refuse(timer);
     }
     loop {
@@ -38,16 +40,12 @@ pub(super) fn cancel_sync(timer: &Timer) -> Cancel {
     }
 }
 
-/// Whether another core may be waited for here.
-#[inline(always)]
-fn may_wait() -> bool {
-    // Loom's threads are no cores.
-    cfg!(all(loom, test)) || arch::irq::enabled() && crate::sync::depth::locks_held() == 0
-}
-
 #[cold]
 fn refuse(timer: &Timer) -> ! {
-    assert!(!here().is_firing(timer), "a timer's own `fire` cancels it synchronously, and would wait for itself for ever");
-    crate::sync::depth::assert_may_block("the synchronous cancellation of a timer");
-    unreachable!("what may block may wait");
+    assert!(
+        !here().is_firing(timer),
+        "a timer's own `fire` cancels it synchronously, and would wait for itself for ever"
+    );
+    depth::assert_may_block("the synchronous cancellation of a timer");
+    unreachable!("it was asked because it may not");
 }

@@ -8,6 +8,7 @@ use super::stats::TimerStats;
 use super::timers::{self, Timers};
 use crate::arch::clock::{self, FakeClock};
 use crate::arch::{self, irq};
+use crate::sync::depth::HANDLER;
 
 /// A clock that stands still until it is moved, and the timers of a core that lives by it. Clones are the same clock.
 ///
@@ -80,8 +81,10 @@ impl TestClock {
     pub fn interrupt(&self) {
         let _entered = self.enter();
         let flags = irq::save_and_disable();
+        arch::depth::raise::<HANDLER>();
         arch::timer::expire();
         self.timers.serve();
+        arch::depth::lower::<HANDLER>();
         // SAFETY: the innermost.
         unsafe { irq::restore(flags) };
     }

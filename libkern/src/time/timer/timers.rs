@@ -229,13 +229,7 @@ impl Timers {
 
 impl State {
     const fn new() -> Self {
-        Self {
-            armed: 0,
-            wakes_at_ns: u64::MAX,
-            is_serving: false,
-            counts: TimerStats::new(),
-            wheel: Wheel::new(),
-        }
+        Self { armed: 0, wakes_at_ns: u64::MAX, is_serving: false, counts: TimerStats::new(), wheel: Wheel::new() }
     }
 
     /// Sees to it that the core is interrupted for a deadline before all others, and gives the deadline that counts: one

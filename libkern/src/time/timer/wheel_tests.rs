@@ -49,7 +49,10 @@ impl Twin {
             let next = self.wheel.take(now);
             let Next::Due(entry) = next else {
                 if next != Next::Again {
-                    assert!(self.armed.iter().all(|&(_, deadline, _)| deadline > now), "all that is due has been taken");
+                    assert!(
+                        self.armed.iter().all(|&(_, deadline, _)| deadline > now),
+                        "all that is due has been taken"
+                    );
                 }
                 self.check();
                 return next;
