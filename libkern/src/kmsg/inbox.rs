@@ -102,25 +102,20 @@ impl Queue {
         Self { last: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Puts a message in, and says whether it is the only one. `first` is called with it in that case, before anybody
-    /// can take it. Any core and context, interrupts off.
+    /// Puts a message in, and says whether it is the only one. Any core and context, interrupts off.
     ///
     /// # Safety
     /// The message is in no queue or list, and the caller's, who gives it up.
     #[inline(always)]
-    pub(super) unsafe fn push(&self, message: NonNull<Message>, first: impl FnOnce(NonNull<Message>)) -> bool {
+    pub(super) unsafe fn push(&self, message: NonNull<Message>) -> bool {
         // SAFETY: the caller's message. Relaxed: published by the exchange.
         let next = unsafe { &(*message.as_ptr()).next };
         next.store(unlinked(), Ordering::Relaxed);
         // Release for the message's content, pairing with `take`; SeqCst for `needs_interrupt`.
         let before = self.last.swap(message.as_ptr(), Ordering::SeqCst);
-        let was_empty = before.is_null();
-        if was_empty {
-            first(message);
-        }
-        // Release: what `first` wrote comes before. Pairs with `take`. From here on the message is the receiver's.
+        // Release: pairs with `take`. From here on the message is the receiver's.
         next.store(before, Ordering::Release);
-        was_empty
+        before.is_null()
     }
 
     #[inline(always)]
@@ -204,7 +199,7 @@ mod model {
             let mut message = Box::new(Message::new(nothing));
             message.since = number;
             // SAFETY: a fresh message, given up.
-            let first = unsafe { self.inbox.routine.push(NonNull::from(Box::leak(message)), |_| {}) };
+            let first = unsafe { self.inbox.routine.push(NonNull::from(Box::leak(message))) };
             if first && self.inbox.needs_interrupt() {
                 self.interrupt();
             }
@@ -214,7 +209,7 @@ mod model {
             let mut message = Box::new(Message::new(nothing));
             message.since = number;
             // SAFETY: a fresh message, given up.
-            if unsafe { self.inbox.immediate.push(NonNull::from(Box::leak(message)), |_| {}) } {
+            if unsafe { self.inbox.immediate.push(NonNull::from(Box::leak(message))) } {
                 self.interrupt();
             }
         }

@@ -29,7 +29,7 @@ pub(crate) struct Message {
     pub(super) next: AtomicPtr<Message>,
     pub(super) run: Run,
     pub(super) words: [MaybeUninit<usize>; WORDS],
-    /// Ticks of the clock when it became the first of an empty queue; 0 if it found others there.
+    /// Ticks of the clock when another core's send made it the first of an empty queue; else 0.
     pub(super) since: u64,
 }
 
@@ -53,18 +53,23 @@ pub(super) fn unlinked() -> *mut Message {
     ptr::without_provenance_mut(1)
 }
 
-/// Messages that a core has taken from its queue, in the order in which they were sent.
+/// Messages in a row, of one core.
 ///
 /// # Invariants
-/// Each is linked by `next` to the one sent after it, and is the owner's of the list.
-#[derive(Debug, Default)]
+/// Each is linked by `next` to the one after it, the last one to null, and is the owner's of the list. `last` is the last
+/// one if there is a first.
+#[derive(Debug)]
 pub(super) struct List {
-    first: Option<NonNull<Message>>,
+    first: *mut Message,
+    last: *mut Message,
 }
+
+// SAFETY: what is in the list is its owner's, whichever core that is on.
+unsafe impl Send for List {}
 
 impl List {
     pub(super) const fn new() -> Self {
-        Self { first: None }
+        Self { first: ptr::null_mut(), last: ptr::null_mut() }
     }
 
     /// Puts a message before the others.
@@ -73,32 +78,64 @@ impl List {
     /// The message is the caller's, who gives it up.
     #[inline(always)]
     pub(super) unsafe fn push_front(&mut self, message: NonNull<Message>) {
-        let next = self.first.map_or(ptr::null_mut(), NonNull::as_ptr);
         // SAFETY: the caller's message. Relaxed: a list is one core's.
-        unsafe { message.as_ref() }.next.store(next, Ordering::Relaxed);
-        self.first = Some(message);
+        unsafe { message.as_ref() }.next.store(self.first, Ordering::Relaxed);
+        if self.first.is_null() {
+            self.last = message.as_ptr();
+        }
+        self.first = message.as_ptr();
     }
 
+    /// Puts a message after the others.
+    ///
+    /// # Safety
+    /// The message is the caller's, who gives it up.
+    #[inline(always)]
+    pub(super) unsafe fn push_back(&mut self, message: NonNull<Message>) {
+        // SAFETY: the caller's message, and the list's last one. Relaxed: as above.
+        unsafe {
+            message.as_ref().next.store(ptr::null_mut(), Ordering::Relaxed);
+            match self.first.is_null() {
+                true => self.first = message.as_ptr(),
+                false => (*self.last).next.store(message.as_ptr(), Ordering::Relaxed),
+            }
+        }
+        self.last = message.as_ptr();
+    }
+
+    /// Puts all of `others` after these.
+    pub(super) fn append(&mut self, others: List) {
+        if others.first.is_null() {
+            return;
+        }
+        match self.first.is_null() {
+            true => self.first = others.first,
+            // SAFETY: the list's last one.
+            false => unsafe { (*self.last).next.store(others.first, Ordering::Relaxed) },
+        }
+        self.last = others.last;
+    }
+
+    #[inline(always)]
     pub(super) fn peek(&self) -> Option<NonNull<Message>> {
-        self.first
+        NonNull::new(self.first)
     }
 
     #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<NonNull<Message>> {
-        let message = self.first?;
+        let message = NonNull::new(self.first)?;
         // SAFETY: the list's own message (invariant of the type).
-        self.first = NonNull::new(unsafe { message.as_ref() }.next.load(Ordering::Relaxed));
+        self.first = unsafe { message.as_ref() }.next.load(Ordering::Relaxed);
         Some(message)
     }
 
     /// Calls `f` with each, the first first.
     pub(super) fn for_each(&self, mut f: impl FnMut(&Message)) {
         let mut next = self.first;
-        while let Some(message) = next {
-            // SAFETY: the list's own message (invariant of the type).
-            let message = unsafe { message.as_ref() };
+        // SAFETY: the list's own messages (invariant of the type).
+        while let Some(message) = unsafe { next.as_ref() } {
             f(message);
-            next = NonNull::new(message.next.load(Ordering::Relaxed));
+            next = message.next.load(Ordering::Relaxed);
         }
     }
 }

@@ -69,13 +69,13 @@ on_metal! {
 
     pub use closure::{Immediate, Routine};
     pub(crate) use local::{
-        Halt, current_immediate, has_routine, is_empty, poll, prepare_to_halt, run_immediates, stop_halting, take_routine,
+        Halt, current_immediate, has_routine, is_empty, poll, prepare_to_halt, run_immediates, stop_halting, take_next,
         take_routine_if,
     };
     pub(crate) use message::Message;
     pub use post::{
         broadcast_immediate, broadcast_routine, multicast_immediate, multicast_routine, send_immediate, send_routine,
     };
-    pub(crate) use post::{post_routine, send_immediate_borrowing, send_routine_borrowing};
+    pub(crate) use post::{post_here, post_routine, send_immediate_borrowing, send_routine_borrowing};
     pub use stats::{Stats, dump, stats};
 }

@@ -16,45 +16,48 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::local::Local;
-use super::message::{List, Message};
+use super::message::Message;
 
 /// Messages that move between a core and the depot at a time.
-const BATCH: usize = 32;
+const BATCH: isize = 32;
 /// The most that a core keeps.
-const MOST: usize = 2 * BATCH;
+const MOST: isize = 2 * BATCH;
 /// The most batches that the depot keeps.
 const DEPOT_MOST: usize = 64;
 
 /// A core's free messages.
+///
+/// # Invariants
+/// `free` leads to [`MOST`]` - room` messages, each by its link to the next, and then to null.
 pub(super) struct Cache {
-    free: List,
-    len: usize,
+    free: *mut Message,
+    /// How many more it would take.
+    room: isize,
 }
 
 impl Cache {
     pub(super) const fn new() -> Self {
-        Self { free: List::new(), len: 0 }
+        Self { free: ptr::null_mut(), room: MOST }
     }
 
     #[inline(always)]
     pub(super) fn take(&mut self) -> NonNull<Message> {
-        match self.free.pop() {
-            Some(message) => {
-                self.len -= 1;
-                message
-            }
-            None => self.refill(),
-        }
+        let Some(message) = NonNull::new(self.free) else { return self.refill() };
+        // SAFETY: the cache's own.
+        self.free = unsafe { message.as_ref() }.next.load(Ordering::Relaxed);
+        self.room += 1;
+        message
     }
 
     /// # Safety
     /// The message came from [`Cache::take`] of some core, and is the caller's, who gives it up.
     #[inline(always)]
     unsafe fn give(&mut self, message: NonNull<Message>) {
-        // SAFETY: the caller's word.
-        unsafe { self.free.push_front(message) };
-        self.len += 1;
-        if self.len > MOST {
+        // SAFETY: the caller's word. Relaxed: the cache is one core's.
+        unsafe { message.as_ref() }.next.store(self.free, Ordering::Relaxed);
+        self.free = message.as_ptr();
+        self.room -= 1;
+        if self.room < 0 {
             self.spill();
         }
     }
@@ -63,9 +66,9 @@ impl Cache {
     #[inline(never)]
     fn refill(&mut self) -> NonNull<Message> {
         if let Some(batch) = take_batch() {
-            // SAFETY: the batch is ours now.
-            self.free = unsafe { batch_list(batch) };
-            self.len = BATCH - 1;
+            // SAFETY: the batch is ours now, linked by `spill`.
+            self.free = unsafe { word(batch, 1).read() };
+            self.room = MOST - (BATCH - 1);
             return batch;
         }
         // SAFETY: the layout has a size.
@@ -73,15 +76,20 @@ impl Cache {
         NonNull::new(message).unwrap_or_else(|| handle_alloc_error(LAYOUT))
     }
 
+    /// Gives a batch to the depot: its first message holds the rest of it in its second word.
     #[cold]
     #[inline(never)]
     fn spill(&mut self) {
-        let mut batch = List::new();
-        for message in core::iter::from_fn(|| self.free.pop()).take(BATCH) {
-            // SAFETY: just taken from the list.
-            unsafe { batch.push_front(message) };
+        let batch = self.take();
+        let mut rest = ptr::null_mut();
+        for _ in 1..BATCH {
+            let message = self.take();
+            // SAFETY: just taken.
+            unsafe { message.as_ref() }.next.store(rest, Ordering::Relaxed);
+            rest = message.as_ptr();
         }
-        self.len -= BATCH;
+        // SAFETY: as above.
+        unsafe { word(batch, 1).write(rest) };
         put_batch(batch);
     }
 }
@@ -108,39 +116,21 @@ fn word(batch: NonNull<Message>, index: usize) -> *mut *mut Message {
     unsafe { (&raw mut (*batch.as_ptr()).words[index]).cast() }
 }
 
-/// The batch without its first message.
-///
-/// # Safety
-/// The batch is the caller's, taken from the depot.
-unsafe fn batch_list(batch: NonNull<Message>) -> List {
-    let mut list = List::new();
-    // SAFETY: written by `put_batch`.
-    let mut next = NonNull::new(unsafe { word(batch, 1).read() });
-    while let Some(message) = next {
-        // SAFETY: the batch's messages are linked, and the caller's.
-        unsafe {
-            next = NonNull::new((*message.as_ptr()).next.load(Ordering::Relaxed));
-            list.push_front(message);
-        }
-    }
-    list
-}
-
-fn put_batch(mut batch: List) {
+fn put_batch(batch: NonNull<Message>) {
     // Relaxed: a bound that may be overrun by as many batches as there are cores.
-    if DEPOT_LEN.load(Ordering::Relaxed) >= DEPOT_MOST {
-        while let Some(message) = batch.pop() {
-            // SAFETY: allocated by `refill` with this layout, and free.
-            unsafe { dealloc(message.as_ptr().cast(), LAYOUT) };
-        }
-        return;
+    if DEPOT_LEN.load(Ordering::Relaxed) < DEPOT_MOST {
+        DEPOT_LEN.fetch_add(1, Ordering::Relaxed);
+        return put_chain(batch, batch);
     }
-    let Some(first) = batch.pop() else { return };
-    let rest = batch.peek().map_or(ptr::null_mut(), NonNull::as_ptr);
-    // SAFETY: the batch is ours.
-    unsafe { word(first, 1).write(rest) };
-    DEPOT_LEN.fetch_add(1, Ordering::Relaxed);
-    put_chain(first, first);
+    // SAFETY: the batch is ours, linked by `spill`; allocated by `refill` with this layout.
+    unsafe {
+        let mut next = word(batch, 1).read();
+        dealloc(batch.as_ptr().cast(), LAYOUT);
+        while let Some(message) = NonNull::new(next) {
+            next = message.as_ref().next.load(Ordering::Relaxed);
+            dealloc(message.as_ptr().cast(), LAYOUT);
+        }
+    }
 }
 
 /// Puts batches that are linked from `first` to `last` into the depot.

@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 
 use super::closure::{Immediate, Routine};
-use super::local::{CORE, Local};
+use super::local::{CORE, Core, Local, collect};
 use super::message::Message;
 use crate::arch::{self, apic, clock, irq};
 use crate::cpu::{self, CoreSet};
@@ -38,7 +38,7 @@ pub(crate) unsafe fn send_immediate_borrowing<F: FnOnce(Immediate) + Send>(core:
         message
     };
     // SAFETY: a node of the cache, filled, given up.
-    let first = unsafe { CORE.on(core).inbox.immediate.push(message, |_| {}) };
+    let first = unsafe { CORE.on(core).inbox.immediate.push(message) };
     count_interrupt(core, first);
     // SAFETY: the innermost.
     unsafe { irq::restore(flags) };
@@ -84,20 +84,48 @@ pub(crate) unsafe fn send_routine_borrowing<F: FnOnce(Routine) + Send>(core: usi
 /// The message is in no queue, its function is set, and it is not touched until that is called. Interrupts are off.
 #[inline(always)]
 pub(crate) unsafe fn post_routine(core: usize, message: NonNull<Message>) {
+    if core == arch::core_id() {
+        // SAFETY: the caller's word.
+        unsafe { post_here(message) };
+    } else {
+        // SAFETY: the caller's word.
+        unsafe { post_there(core, message) };
+    }
+}
+
+/// To the running core, which looks before it halts: no interrupt (M19), and no exchange either. The message goes behind
+/// those that the core has taken. What is in the queue was sent before, and is taken first (M2).
+///
+/// # Safety
+/// As for [`post_routine`].
+#[inline(always)]
+pub(crate) unsafe fn post_here(message: NonNull<Message>) {
+    // SAFETY: interrupts are off, and the references end here; the caller's message.
+    unsafe {
+        let here = Core::here();
+        let local = here.local();
+        if !here.inbox.routine.is_empty() {
+            collect(here, local);
+        }
+        local.counts.sent += 1;
+        local.pending.push_back(message);
+    }
+}
+
+/// To another core.
+///
+/// # Safety
+/// As for [`post_routine`].
+#[inline(never)]
+unsafe fn post_there(core: usize, message: NonNull<Message>) {
+    check(core);
     // SAFETY: interrupts are off.
     unsafe { Local::here() }.counts.sent += 1;
     // SAFETY: not in a queue, so nobody else reads it; by the caller's word.
-    let stamp = |message: NonNull<Message>| unsafe { (*message.as_ptr()).since = clock::tsc() };
-    if core == arch::core_id() {
-        // The running core looks before it halts: no interrupt. (M19)
-        // SAFETY: the caller's word; interrupts are off, so this is still the core.
-        unsafe { CORE.get_unguarded().inbox.routine.push(message, stamp) };
-        return;
-    }
-    check(core);
+    unsafe { (*message.as_ptr()).since = clock::tsc() };
     let inbox = &CORE.on(core).inbox;
     // SAFETY: the caller's word.
-    let first = unsafe { inbox.routine.push(message, stamp) };
+    let first = unsafe { inbox.routine.push(message) };
     count_interrupt(core, first && inbox.needs_interrupt());
 }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::local::{Local, counts_of, pending_of};
+use super::local::{Core, Local, collect, counts_of, pending_of};
 use crate::arch::{clock, core_id, irq};
 
 /// What a core's messages have come to so far.
@@ -52,8 +52,11 @@ pub fn dump(out: &mut dyn fmt::Write) -> fmt::Result {
 }
 
 fn dump_pending(core: usize, out: &mut dyn fmt::Write) -> fmt::Result {
-    // What is still in the queue belongs to its senders until it is taken.
-    super::local::collect();
+    // SAFETY: interrupts are off, and the references end here.
+    unsafe {
+        let here = Core::here();
+        collect(here, here.local());
+    }
     let mut count = 0;
     let mut result = Ok(());
     // SAFETY: this core, interrupts off.

@@ -2,9 +2,8 @@
 
 use core::fmt::{self, Write};
 use core::ptr;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
-use super::pool::NEWEST;
 use super::thread::{Kthread, State};
 use crate::arch::{self, backtrace, clock, slot};
 use crate::sync::{IrqSpinLock, SLOT_KTHREAD};
@@ -15,28 +14,45 @@ static LIST: IrqSpinLock<()> = IrqSpinLock::new("list of kthreads", ());
 /// How many calls of a sleeper's stack a dump shows.
 const SHOWN_CALLS: usize = 8;
 
+/// The kthread that was made last.
+static NEWEST: AtomicPtr<Kthread> = AtomicPtr::new(ptr::null_mut());
+
+/// A kthread's place in the list of all. Changed under [`LIST`]; read without it while all other cores are stopped.
+pub(super) struct Place {
+    older: AtomicPtr<Kthread>,
+    newer: AtomicPtr<Kthread>,
+}
+
+impl Place {
+    pub(super) const fn new() -> Self {
+        Self { older: AtomicPtr::new(ptr::null_mut()), newer: AtomicPtr::new(ptr::null_mut()) }
+    }
+}
+
 /// Enters a kthread that was just made into the list.
 pub(super) fn enter(kthread: &'static Kthread) {
     let _held = LIST.lock();
-    kthread.older.store(NEWEST.load(Ordering::Relaxed), Ordering::Relaxed);
-    NEWEST.store(ptr::from_ref(kthread).cast_mut(), Ordering::Release);
+    let this = ptr::from_ref(kthread).cast_mut();
+    let older = NEWEST.load(Ordering::Relaxed);
+    kthread.place.older.store(older, Ordering::Relaxed);
+    // SAFETY: kthreads in the list are alive.
+    if let Some(older) = unsafe { older.as_ref() } {
+        older.place.newer.store(this, Ordering::Relaxed);
+    }
+    NEWEST.store(this, Ordering::Relaxed);
 }
 
 /// Takes a kthread that is about to be destroyed out of the list.
 pub(super) fn leave(kthread: &Kthread) {
     let _held = LIST.lock();
-    let mut link = &NEWEST;
-    loop {
-        let at = link.load(Ordering::Relaxed);
-        if ptr::eq(at, kthread) {
-            link.store(kthread.older.load(Ordering::Relaxed), Ordering::Relaxed);
-            return;
+    let (older, newer) = (&kthread.place.older, &kthread.place.newer);
+    let (older, newer) = (older.load(Ordering::Relaxed), newer.load(Ordering::Relaxed));
+    // SAFETY: kthreads in the list are alive.
+    unsafe {
+        newer.as_ref().map_or(&NEWEST, |newer| &newer.place.older).store(older, Ordering::Relaxed);
+        if let Some(older) = older.as_ref() {
+            older.place.newer.store(newer, Ordering::Relaxed);
         }
-        // SAFETY: kthreads in the list are alive, and leave it under the lock.
-        link = match unsafe { at.as_ref() } {
-            Some(kthread) => &kthread.older,
-            None => return,
-        };
     }
 }
 
@@ -57,14 +73,14 @@ pub(crate) fn dump_stopped(out: &mut dyn Write) -> fmt::Result {
 
 fn list(out: &mut dyn Write) -> fmt::Result {
     let mut pooled = 0;
-    let mut at = NEWEST.load(Ordering::Acquire);
+    let mut at = NEWEST.load(Ordering::Relaxed);
     // SAFETY: kthreads in the list are alive, and leave it under the lock.
     while let Some(kthread) = unsafe { at.as_ref() } {
         match kthread.state() {
             State::Pooled => pooled += 1,
             state => line(kthread, state, out)?,
         }
-        at = kthread.older.load(Ordering::Relaxed);
+        at = kthread.place.older.load(Ordering::Relaxed);
     }
     writeln!(out, "and {pooled} kthreads in the pool")
 }
@@ -85,6 +101,7 @@ fn line(kthread: &Kthread, state: State, out: &mut dyn Write) -> fmt::Result {
             writeln!(out, "of core {core} waits for {} ({:#x}) since {ms} ms", wait.kind, wait.object)?;
             calls(kthread, out)
         }
+        State::Ready => writeln!(out, "of core {core} waits for its turn"),
         State::New => writeln!(out, "has not begun"),
         State::Spare => writeln!(out, "is the spare of core {core}"),
         State::Ended => writeln!(out, "has ended and is not joined"),

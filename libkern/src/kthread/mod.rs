@@ -18,6 +18,7 @@
 //! | [`pool`] | kthreads that nobody uses |
 //! | [`spawn`] | making one, and joining it |
 //! | [`idle`] | what a core does between things |
+//! | [`sleep`](mod@sleep) | sleeping until a moment |
 //! | [`remote`] | calls on other cores |
 //! | [`sync`] | what kthreads sleep on |
 //! | [`watch`] | noticing that all sleep for ever |
@@ -46,6 +47,7 @@ on_metal! {
     mod idle;
     mod pool;
     mod remote;
+    mod sleep;
     mod spawn;
     mod switch;
     mod thread;
@@ -57,8 +59,9 @@ on_metal! {
     pub(crate) use idle::run as run_idle;
     pub use idle::{finish, set_idle_poll};
     pub(crate) use pool::adopt_running;
-    pub use pool::{DEFAULT_STACK, MAX_STACK, MIN_STACK, SpawnError};
+    pub use pool::{DEFAULT_STACK, MAX_STACK, MIN_STACK, SpawnError, trim};
     pub use remote::{call, call_all, call_set, interrupt_set};
+    pub use sleep::{sleep, sleep_until};
     pub use spawn::{Builder, JoinHandle, id, spawn};
     pub use switch::yield_now;
     pub(crate) use switch::{assert_may_block, block, current, wake, wake_on};

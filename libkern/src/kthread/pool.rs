@@ -4,18 +4,20 @@
 //! from which the next one is taken: its stack is mapped already, on every core alike. Stacks are powers of two, from
 //! [`MIN_STACK`] to [`MAX_STACK`].
 //!
-//! A pool that grows beyond [`KEEP_BYTES`] gives back ([`trim`]): what goes is unmapped, all cores are told to forget
-//! the addresses, and only when the last one has is the memory free. Nobody waits for that: the last core to forget
-//! sends the list on to a core's idle loop, which frees it. (Seed `kthreads.txt`, Freeing Stacks and Structs.)
+//! A pool that has grown beyond [`KEEP_BYTES`] gives back, when a core has nothing better to do, and when there is no
+//! memory for another stack ([`trim`]): what goes is unmapped, all cores are told to forget the addresses, and only when
+//! the last one has is the memory free. (Seed `kthreads.txt`, Freeing Stacks and Structs.)
 
 use alloc::boxed::Box;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::thread::{Kthread, Name, State};
-use crate::arch::paging::MapError;
-use crate::mem::stack::KernelStack;
-use crate::sync::LeafLock;
+use crate::arch::irq;
+use crate::arch::paging::{self, MapError};
+use crate::cpu::CoreSet;
+use crate::mem::stack::{KernelStack, Unmapped};
+use crate::sync::{LeafLock, depth};
 
 /// The smallest stack, in bytes.
 pub const MIN_STACK: usize = 8 * 1024;
@@ -26,6 +28,9 @@ pub const DEFAULT_STACK: usize = 64 * 1024;
 
 /// Stacks of each size that the pool keeps, in bytes.
 const KEEP_BYTES: usize = 4 << 20;
+
+/// How many kthreads cost one interrupt of all cores when they are given back.
+const TRIM_BATCH: usize = 64;
 
 const CLASSES: usize = (MAX_STACK / MIN_STACK).ilog2() as usize + 1;
 
@@ -40,10 +45,10 @@ unsafe impl Send for Class {}
 
 static POOL: [LeafLock<Class>; CLASSES] = [const { LeafLock::new(Class { first: None, len: 0 }) }; CLASSES];
 
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+/// Whether some class has more than it is to keep.
+static HAS_TOO_MANY: AtomicBool = AtomicBool::new(false);
 
-/// The kthread that was made last; each knows the one before. Those that are destroyed leave under the lock.
-pub(super) static NEWEST: AtomicPtr<Kthread> = AtomicPtr::new(core::ptr::null_mut());
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// A kthread could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +103,14 @@ pub(super) fn take_for_idle() -> NonNull<Kthread> {
 #[cold]
 #[inline(never)]
 fn create(stack_len: usize) -> Result<NonNull<Kthread>, SpawnError> {
-    let stack = KernelStack::new(stack_len).map_err(|_: MapError| SpawnError::OutOfMemory)?;
+    let stack = KernelStack::new(stack_len).or_else(|_| {
+        // Where others' forgetting can be waited for, what the pool keeps in other sizes may be enough.
+        if depth::may_block() && irq::enabled() {
+            trim(0);
+        }
+        KernelStack::new(stack_len)
+    });
+    let stack = stack.map_err(|_: MapError| SpawnError::OutOfMemory)?;
     Ok(NonNull::from(adopt(stack)))
 }
 
@@ -135,5 +147,65 @@ pub(super) unsafe fn put(kthread: NonNull<Kthread>) {
         this.next.set(pool.first);
         pool.first = Some(kthread);
         pool.len += 1;
+        if pool.len > keep_len(class, KEEP_BYTES) {
+            // Relaxed: a hint for idle cores.
+            HAS_TOO_MANY.store(true, Ordering::Relaxed);
+        }
     });
+}
+
+/// How many kthreads of a class take `bytes`.
+fn keep_len(class: usize, bytes: usize) -> usize {
+    bytes / (MIN_STACK << class)
+}
+
+/// Gives back what is too much, if some is. For the idle loop: may block, and so return on another core.
+#[inline(always)]
+pub(super) fn trim_if_needed() {
+    if HAS_TOO_MANY.load(Ordering::Relaxed) && HAS_TOO_MANY.swap(false, Ordering::Relaxed) {
+        trim(KEEP_BYTES);
+    }
+}
+
+/// Gives kthreads back until those of each size take at most `keep_bytes`. Blocks until all cores have forgotten the
+/// addresses of their stacks.
+pub fn trim(keep_bytes: usize) {
+    for class in 0..CLASSES {
+        let keep = keep_len(class, keep_bytes);
+        while let Some(surplus) = take_surplus(class, keep) {
+            destroy(surplus);
+        }
+    }
+}
+
+/// Takes a batch out of the pool if it has more than `keep`. They are linked like those in the pool.
+fn take_surplus(class: usize, keep: usize) -> Option<NonNull<Kthread>> {
+    POOL[class].with(|pool| {
+        let count = pool.len.saturating_sub(keep).min(TRIM_BATCH);
+        let mut batch = None;
+        for _ in 0..count {
+            let kthread = pool.first?;
+            // SAFETY: the pool's own.
+            let next = unsafe { &kthread.as_ref().next };
+            pool.first = next.replace(batch);
+            pool.len -= 1;
+            batch = Some(kthread);
+        }
+        batch
+    })
+}
+
+fn destroy(batch: NonNull<Kthread>) {
+    let mut unmapped: [Option<Unmapped>; TRIM_BATCH] = [const { None }; TRIM_BATCH];
+    let mut next = Some(batch);
+    for place in &mut unmapped {
+        let Some(kthread) = next else { break };
+        // SAFETY: out of the pool, so nobody's but ours; made by `adopt` as a box.
+        let kthread = unsafe { Box::from_raw(kthread.as_ptr()) };
+        super::dump::leave(&kthread);
+        next = kthread.next.take();
+        *place = Some(kthread.stack.unmap());
+    }
+    super::interrupt_set(&CoreSet::all(), |_| paging::flush_everything());
+    // The memory is free when `unmapped` is dropped, which no TLB knows any more.
 }

@@ -139,7 +139,7 @@ impl<'a> Builder<'a> {
         // SAFETY: the top of a stack that nobody uses.
         unsafe {
             slot.write(Slot { f: ManuallyDrop::new(f) });
-            this.sp.set(prepare(top, start, 0));
+            this.sp.set(prepare(top, start));
         }
         this.work.set(Some(Work { slot: slot.cast(), run: run::<F, T>, discard: discard::<F, T> }));
         this.name.set(if self.name.is_empty() { Name::EMPTY } else { Name::new(self.name) });
@@ -170,7 +170,7 @@ where
 }
 
 /// The first function of a spawned kthread.
-extern "C" fn start(token: usize, _: usize) -> ! {
+extern "C" fn start(token: usize) -> ! {
     // SAFETY: the first thing on this stack.
     unsafe {
         arrive(token);

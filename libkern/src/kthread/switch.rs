@@ -116,7 +116,7 @@ pub(crate) fn block<T>(guard: WaitGuard<'_, T>, wait: Wait) {
 #[inline]
 pub fn yield_now() {
     assert_may_block("kthread::yield_now");
-    let _ = irq::save_and_disable();
+    irq::disable();
     if !kmsg::has_routine() {
         // SAFETY: they were on.
         unsafe { irq::enable() };
@@ -124,13 +124,12 @@ pub fn yield_now() {
     }
     // SAFETY: the running kthread is alive.
     let me = unsafe { current().0.as_ref() };
-    me.set_state(State::Blocked);
-    me.wait.set(Wait::TURN);
+    me.set_state(State::Ready);
     let to = next();
     // Before the switch, which is sound because only this core takes from its queue.
     // SAFETY: the message is not in a queue: this kthread runs. Interrupts are off.
     unsafe {
-        kmsg::post_routine(arch::core_id(), me.message());
+        kmsg::post_here(me.message());
         go(me, to, NOTHING);
     }
 }
@@ -175,7 +174,7 @@ fn idle_token(idle: &Kthread) -> usize {
 
 /// Leaves a kthread that has ended.
 pub(super) fn leave_ended(me: &Kthread) -> ! {
-    let _ = irq::save_and_disable();
+    irq::disable();
     let token = ptr::from_ref(me).expose_provenance() | ENDED;
     // SAFETY: interrupts are off; nothing on this stack is needed any more.
     unsafe { go(me, next(), token) };
@@ -199,13 +198,13 @@ fn idle_kthread<'a>() -> &'a Kthread {
     // SAFETY: the core's own, on whose stack nothing is needed.
     unsafe {
         let kthread = kthread.as_ref();
-        kthread.sp.set(prepare(kthread.stack_hi, idle_start, 0));
+        kthread.sp.set(prepare(kthread.stack_hi, idle_start));
         kthread.name.set(super::idle::name());
         kthread
     }
 }
 
-extern "C" fn idle_start(token: usize, _: usize) -> ! {
+extern "C" fn idle_start(token: usize) -> ! {
     // SAFETY: the first thing on this stack.
     unsafe { arrive(token) };
     super::idle::run()

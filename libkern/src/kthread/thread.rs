@@ -17,8 +17,9 @@
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use super::dump::Place;
 use super::sync::AbortSlot;
 use super::wait::WaitLock;
 use crate::kmsg::Message;
@@ -37,8 +38,10 @@ pub enum State {
     New,
     /// On some core.
     Running,
-    /// Asleep, or about to be launched again.
+    /// Asleep, or woken and not launched yet.
     Blocked,
+    /// About to be launched again: it let others go first.
+    Ready,
     /// Kept by a core for the next time that something blocks there.
     Spare,
     /// At its end, and not joined yet.
@@ -81,8 +84,7 @@ pub(crate) struct Kthread {
     pub(super) work: Cell<Option<super::spawn::Work>>,
     /// The next one in the pool, or in a list of those that go.
     pub(super) next: Cell<Option<NonNull<Kthread>>>,
-    /// The one that was made before it; see `dump`.
-    pub(super) older: AtomicPtr<Kthread>,
+    pub(super) place: Place,
     pub(super) stack: KernelStack,
 }
 
@@ -109,7 +111,7 @@ impl Kthread {
             abort: AbortSlot::new(),
             work: Cell::new(None),
             next: Cell::new(None),
-            older: AtomicPtr::new(core::ptr::null_mut()),
+            place: Place::new(),
             stack,
         }
     }
@@ -133,7 +135,8 @@ impl Kthread {
             1 => State::New,
             2 => State::Running,
             3 => State::Blocked,
-            4 => State::Spare,
+            4 => State::Ready,
+            5 => State::Spare,
             _ => State::Ended,
         }
     }
@@ -190,8 +193,6 @@ pub(crate) struct Wait {
 
 impl Wait {
     pub(super) const NOTHING: Wait = Wait { kind: "nothing", object: 0 };
-    /// Its next turn.
-    pub(super) const TURN: Wait = Wait { kind: "its turn", object: 0 };
 }
 
 /// A short name, cut at a character's end.

@@ -1,5 +1,11 @@
 //! Kernel stacks: each above a page that is never mapped, so that running over is a page fault and not a neighbour's data.
+//!
+//! A stack that many cores have used is known to many TLBs. So its end has two steps: [`KernelStack::unmap`] takes it out of
+//! the page tables, and dropping the [`Unmapped`] that is left, once every core has forgotten the addresses, frees the
+//! memory and the addresses.
 
+use alloc::vec::Vec;
+use core::mem;
 use core::ops::Range;
 
 use super::frames::{self, Frame, FrameUse};
@@ -11,14 +17,33 @@ use crate::sync::IrqSpinLock;
 /// Address space that each core has for its own stacks, below all others.
 pub const CORE_SPAN: usize = 256 * 1024;
 
-/// Where the next stack goes.
-static NEXT: IrqSpinLock<usize> = IrqSpinLock::new("kernel stack addresses", paging::STACKS + MAX_CORES * CORE_SPAN);
+/// Lengths of stacks whose addresses are kept for the next one, as powers of two of pages.
+const SIZES: usize = 16;
+
+/// Addresses of stacks.
+struct Addresses {
+    /// Where the next one goes.
+    next: usize,
+    /// Where there have been some, by size.
+    free: [Vec<usize>; SIZES],
+}
+
+static ADDRESSES: IrqSpinLock<Addresses> = IrqSpinLock::new(
+    "kernel stack addresses",
+    Addresses { next: paging::STACKS + MAX_CORES * CORE_SPAN, free: [const { Vec::new() }; SIZES] },
+);
+
+/// The list of free addresses for stacks of `len` bytes, if there is one.
+fn size_of_len(len: usize) -> Option<usize> {
+    let pages = len / PAGE_SIZE;
+    (pages.is_power_of_two() && pages.ilog2() < SIZES as u32).then(|| pages.ilog2() as usize)
+}
 
 /// Memory mapped above a guard page.
-#[derive(Debug)]
 ///
 /// Dropping it unmaps it, on this core: what other cores' TLBs know of it stays. So a stack is dropped by the core that
-/// alone has used it, or kept and used again.
+/// alone has used it; others are taken apart by [`unmap`](Self::unmap).
+#[derive(Debug)]
 #[must_use = "a stack that is dropped is unmapped"]
 pub struct KernelStack {
     bounds: Range<usize>,
@@ -32,10 +57,13 @@ impl KernelStack {
     pub fn new(len: usize) -> Result<KernelStack, MapError> {
         assert!(len.is_multiple_of(PAGE_SIZE), "a stack is made of whole pages");
         let lo = {
-            let mut next = NEXT.lock();
-            let lo = *next + PAGE_SIZE;
-            *next = lo + len;
-            lo
+            let mut addresses = ADDRESSES.lock();
+            let free = size_of_len(len).and_then(|size| addresses.free[size].pop());
+            free.unwrap_or_else(|| {
+                let lo = addresses.next + PAGE_SIZE;
+                addresses.next = lo + len;
+                lo
+            })
         };
         // Grows page by page, so that what there is of it is dropped if there is not enough.
         let mut stack = KernelStack { bounds: lo..lo };
@@ -51,11 +79,6 @@ impl KernelStack {
         Ok(stack)
     }
 
-    /// Its first and its last byte's address, the latter plus one.
-    pub fn bounds(&self) -> (usize, usize) {
-        (self.bounds.start, self.bounds.end)
-    }
-
     /// A stack that is mapped already.
     ///
     /// # Safety
@@ -65,21 +88,58 @@ impl KernelStack {
         KernelStack { bounds: lo..hi }
     }
 
-    /// Its bounds, for somebody who keeps it for ever.
-    pub fn leak(self) -> (usize, usize) {
-        let bounds = self.bounds();
-        core::mem::forget(self);
-        bounds
+    /// Its first and its last byte's address, the latter plus one.
+    pub fn bounds(&self) -> (usize, usize) {
+        (self.bounds.start, self.bounds.end)
+    }
+
+    /// Takes it out of the page tables, and out of this core's TLB.
+    pub fn unmap(self) -> Unmapped {
+        let mut unmapped = Unmapped { bounds: self.bounds.clone(), frames: None };
+        mem::forget(self);
+        for page in unmapped.bounds.clone().step_by(PAGE_SIZE) {
+            // SAFETY: the stack's own pages, which nobody uses any more.
+            if let Some(phys) = unsafe { paging::unmap_local(page) } {
+                let frame = PhysAddr::new(phys);
+                // SAFETY: the frame that the stack had there, in the direct map; nobody else reads it.
+                unsafe { frame.to_ptr::<Option<PhysAddr>>().write(unmapped.frames) };
+                unmapped.frames = Some(frame);
+            }
+        }
+        unmapped
     }
 }
 
 impl Drop for KernelStack {
     fn drop(&mut self) {
-        for page in self.bounds.clone().step_by(PAGE_SIZE) {
-            // SAFETY: the stack's own pages, which nobody uses any more.
-            if let Some(phys) = unsafe { paging::unmap_local(page) } {
-                // SAFETY: the frame that `new` took for this page.
-                drop(unsafe { Frame::from_raw(PhysAddr::new(phys), FrameUse::KernelStacks) });
+        // One that was never whole has no size of its own, and its addresses are lost.
+        drop(KernelStack { bounds: mem::take(&mut self.bounds) }.unmap());
+    }
+}
+
+/// What is left of a stack that was unmapped. Dropped when no core's TLB knows its addresses any more.
+#[derive(Debug)]
+#[must_use = "dropping it frees the memory"]
+pub struct Unmapped {
+    bounds: Range<usize>,
+    /// The first of its frames; each holds the next.
+    frames: Option<PhysAddr>,
+}
+
+impl Drop for Unmapped {
+    fn drop(&mut self) {
+        while let Some(frame) = self.frames {
+            // SAFETY: written by `unmap`; the frame that the stack had, which nobody can reach any more.
+            unsafe {
+                self.frames = frame.to_ptr::<Option<PhysAddr>>().read();
+                drop(Frame::from_raw(frame, FrameUse::KernelStacks));
+            }
+        }
+        if let Some(size) = size_of_len(self.bounds.len()) {
+            let mut addresses = ADDRESSES.lock();
+            // Addresses that find no room are lost; there are enough for ever.
+            if addresses.free[size].try_reserve(1).is_ok() {
+                addresses.free[size].push(self.bounds.start);
             }
         }
     }

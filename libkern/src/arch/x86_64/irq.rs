@@ -27,6 +27,13 @@ pub fn save_and_disable() -> Flags {
     Flags(enabled)
 }
 
+/// Turns interrupts off, where they are known to be on or it does not matter.
+#[inline(always)]
+pub fn disable() {
+    // SAFETY: as in `save_and_disable`.
+    unsafe { asm!("cli", options(nostack)) };
+}
+
 /// Puts interrupts back as they were.
 ///
 /// # Safety

@@ -21,7 +21,7 @@ use core::ptr;
 
 use spin::Mutex;
 use x86_64::instructions::tlb;
-use x86_64::registers::control::{Cr3, Cr3Flags};
+use x86_64::registers::control::{Cr3, Cr3Flags, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::Msr;
 use x86_64::structures::paging::{PageTableFlags, PhysFrame};
 use x86_64::{PhysAddr, VirtAddr};
@@ -155,6 +155,15 @@ pub unsafe fn unmap_local(virt: usize) -> Option<u64> {
         tlb::flush(VirtAddr::new(virt as u64));
         Some(phys)
     })
+}
+
+/// Makes this core forget all translations, those of the kernel too. Interrupts off.
+pub fn flush_everything() {
+    // SAFETY: forgetting is always right. Clearing the bit for global pages is what makes the processor forget those.
+    unsafe {
+        Cr4::update(|flags| flags.remove(Cr4Flags::PAGE_GLOBAL));
+        Cr4::update(|flags| flags.insert(Cr4Flags::PAGE_GLOBAL));
+    }
 }
 
 /// The address at which the `len` bytes of physical memory from `phys` on can be used; maps them if they are not in the
