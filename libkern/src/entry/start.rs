@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{address_space, cores, early_frames, exit::ExitCode};
+use super::{address_space, cores, early_frames, exit::ExitCode, trap};
 use crate::arch::boot::{Handover, boot_only};
 use crate::arch::core_block::CoreBlock;
 use crate::arch::{
@@ -12,7 +12,7 @@ use crate::arch::{
 use crate::bootinfo::{BootInfo, Kind};
 use crate::mem::frames::{self, FrameUse};
 use crate::mem::stack::KernelStack;
-use crate::{args, console, cpu, dev, kmsg, kthread, mem, random, time};
+use crate::{args, console, cpu, dev, kthread, mem, random};
 
 /// The stack of `main`.
 const MAIN_STACK_LEN: usize = 256 * 1024;
@@ -160,8 +160,8 @@ extern "Rust" fn __roost_start_core(block: &'static mut CoreBlock) -> ! {
 
 /// The rest happens on `main`'s own stack, so that the boot stack can be given back.
 fn finish(boot: Boot) -> ! {
-    interrupts::set_handler(apic::vector::WAKE, |_| kmsg::run_immediates());
-    interrupts::set_handler(apic::vector::TIMER, |_| time::timer::on_interrupt());
+    interrupts::set_quick_handler(apic::vector::WAKE, trap::on_message);
+    interrupts::set_quick_handler(apic::vector::TIMER, trap::on_timer);
     dev::serial::begin_interrupts();
     let stack = expect(KernelStack::new(MAIN_STACK_LEN), "make the stack of main");
     let (lo, hi) = stack.bounds();

@@ -5,7 +5,9 @@ use x86_64::registers::control::Cr2;
 use super::fault;
 use crate::arch::traps::TrapFrame;
 use crate::arch::{self, apic, interrupts};
+use crate::kmsg;
 use crate::sync::depth::HANDLER;
+use crate::time::timer;
 
 const NMI: u64 = 2;
 const FIRST_INTERRUPT: u64 = 32;
@@ -33,4 +35,23 @@ extern "Rust" fn __roost_trap(frame: &mut TrapFrame) {
             arch::depth::lower::<HANDLER>();
         }
     }
+}
+
+/// The interrupt by which a core asks another to look at its messages.
+pub(super) extern "C" fn on_message() {
+    quick(kmsg::run_immediates);
+}
+
+/// The one-shot timer's interrupt.
+pub(super) extern "C" fn on_timer() {
+    quick(timer::on_interrupt);
+}
+
+/// Ends the interrupt, once and first, and calls its handler.
+#[inline(always)]
+fn quick(handler: fn()) {
+    arch::depth::raise::<HANDLER>();
+    apic::end_of_interrupt();
+    handler();
+    arch::depth::lower::<HANDLER>();
 }

@@ -131,7 +131,7 @@ pub(super) fn open() {
 pub(crate) fn run_immediates() {
     // SAFETY: interrupts are off, and stay so: handlers do not block.
     let here = unsafe { Core::here() };
-    while !here.inbox.immediate.is_empty() {
+    loop {
         let mut list = here.inbox.immediate.take();
         while let Some(message) = list.pop() {
             // SAFETY: the message is this core's since `take`; the function is read before it is given up.
@@ -145,6 +145,9 @@ pub(crate) fn run_immediates() {
         }
         // SAFETY: as above; handlers keep no reference.
         unsafe { here.local() }.running = None;
+        if here.inbox.immediate.is_empty() {
+            break;
+        }
     }
 }
 

@@ -27,7 +27,6 @@ pub fn send_immediate<F: FnOnce(Immediate) + Send + 'static>(core: usize, f: F) 
 /// What it borrows outlives its run, for which the caller waits.
 #[inline(always)]
 pub(crate) unsafe fn send_immediate_borrowing<F: FnOnce(Immediate) + Send>(core: usize, f: F) {
-    check(core);
     let flags = irq::save_and_disable();
     // SAFETY: interrupts are off, and the reference is gone before anything else has one.
     let message = unsafe {
@@ -37,9 +36,8 @@ pub(crate) unsafe fn send_immediate_borrowing<F: FnOnce(Immediate) + Send>(core:
         Message::fill::<Immediate, F>(message, f);
         message
     };
-    // SAFETY: a node of the cache, filled, given up.
-    let first = unsafe { CORE.on(core).inbox.immediate.push(message) };
-    count_interrupt(core, first);
+    // SAFETY: a node of the cache, filled, given up; interrupts are off.
+    unsafe { post_immediate(core, message) };
     // SAFETY: the innermost.
     unsafe { irq::restore(flags) };
 }
@@ -76,6 +74,36 @@ pub(crate) unsafe fn send_routine_borrowing<F: FnOnce(Routine) + Send>(core: usi
     unsafe { post_routine(core, message) };
     // SAFETY: the innermost.
     unsafe { irq::restore(flags) };
+}
+
+/// Puts an immediate message into a core's inbox, and interrupts it if nobody has.
+///
+/// # Safety
+/// The message is the caller's, filled. Interrupts are off.
+#[inline(always)]
+unsafe fn post_immediate(core: usize, message: NonNull<Message>) {
+    if core != arch::core_id() {
+        // SAFETY: the caller's word.
+        return unsafe { post_immediate_there(core, message) };
+    }
+    // SAFETY: interrupts are off; the caller's message.
+    unsafe {
+        let here = Core::here();
+        if here.inbox.immediate.push(message) {
+            here.local().counts.interrupts_sent += 1;
+            apic::wake_self();
+        }
+    }
+}
+
+/// # Safety
+/// As for [`post_immediate`].
+#[inline(never)]
+unsafe fn post_immediate_there(core: usize, message: NonNull<Message>) {
+    check(core);
+    // SAFETY: the caller's word.
+    let first = unsafe { CORE.on(core).inbox.immediate.push(message) };
+    count_interrupt(core, first);
 }
 
 /// Sends a routine message that is its owner's.

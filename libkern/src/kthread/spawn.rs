@@ -21,7 +21,7 @@ use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
 
 use super::pool::{self, DEFAULT_STACK, SpawnError};
-use super::switch::{arrive, current, leave_ended};
+use super::switch::{arrive, current, leave_ended, leave_for_joiner};
 use super::thread::{Ending, Kthread, Name, State};
 use super::{Wait, assert_may_block, block, wake};
 use crate::arch::switch::prepare;
@@ -183,8 +183,26 @@ extern "C" fn start(token: usize) -> ! {
         unsafe { (work.run)(work.slot) };
     }
     assert_may_block("the end of a kthread");
+    end(me)
+}
+
+/// Ends the running kthread. Who joins it on this core already goes on with what is left of its turn.
+fn end(me: &Kthread) -> ! {
+    irq::disable();
     me.set_state(State::Ended);
-    leave_ended(me)
+    let here = arch::core_id() as u32;
+    let mut ending = me.ending.lock();
+    // SAFETY: a joiner is alive, and blocked.
+    match ending.joiner.take_if(|joiner| unsafe { joiner.0.as_ref() }.core.get() == here) {
+        Some(joiner) => {
+            ending.has_ended = true;
+            leave_for_joiner(me, joiner, ending)
+        }
+        None => {
+            drop(ending);
+            leave_ended(me)
+        }
+    }
 }
 
 /// Notes that a kthread has ended and its stack is not in use any more. Interrupts off.

@@ -70,7 +70,7 @@ pub(crate) fn current() -> Sleeper {
 /// The core runs on the kthread's stack, interrupts off.
 pub(super) unsafe fn adopt(kthread: &'static Kthread) {
     kthread.set_state(State::Running);
-    kthread.core.set(arch::core_id());
+    kthread.core.set(arch::core_id() as u32);
     slot::set::<SLOT_KTHREAD>(ptr::from_ref(kthread).expose_provenance());
 }
 
@@ -140,7 +140,7 @@ pub fn yield_now() {
 #[inline(always)]
 pub(crate) fn wake(sleeper: Sleeper) {
     // SAFETY: the sleeper is alive until its message is sent.
-    wake_on(sleeper, unsafe { sleeper.0.as_ref() }.core.get());
+    wake_on(sleeper, unsafe { sleeper.0.as_ref() }.core.get() as usize);
 }
 
 /// As [`wake`], on the core named (K14, K2).
@@ -172,12 +172,19 @@ fn idle_token(idle: &Kthread) -> usize {
     ptr::from_ref(idle).expose_provenance() | KEEP
 }
 
-/// Leaves a kthread that has ended.
+/// Leaves a kthread that has ended, for whatever is next.
 pub(super) fn leave_ended(me: &Kthread) -> ! {
-    irq::disable();
     let token = ptr::from_ref(me).expose_provenance() | ENDED;
-    // SAFETY: interrupts are off; nothing on this stack is needed any more.
+    // SAFETY: the caller has interrupts off; nothing on this stack is needed any more.
     unsafe { go(me, next(), token) };
+    unreachable!("nobody launches a kthread that has ended");
+}
+
+/// Leaves a kthread that has ended for the one that waits for just that, on this core. `lock` is released there.
+pub(super) fn leave_for_joiner<T>(me: &Kthread, joiner: Sleeper, lock: WaitGuard<'_, T>) -> ! {
+    let token = lock.leave_locked().expose_provenance() | UNLOCK;
+    // SAFETY: interrupts are off by the guard, which was left; the joiner is blocked, and nobody else was given it.
+    unsafe { go(me, joiner.0.as_ref(), token) };
     unreachable!("nobody launches a kthread that has ended");
 }
 
@@ -218,7 +225,7 @@ extern "C" fn idle_start(token: usize) -> ! {
 #[inline(always)]
 unsafe fn go(from: &Kthread, to: &Kthread, token: usize) {
     to.set_state(State::Running);
-    to.core.set(arch::core_id());
+    to.core.set(arch::core_id() as u32);
     slot::set::<SLOT_KTHREAD>(ptr::from_ref(to).expose_provenance());
     // SAFETY: the caller's word; `sp` was stored by the switch that left it or is fresh.
     unsafe {

@@ -70,7 +70,7 @@ pub(crate) struct Kthread {
     pub(super) stack_lo: usize,
     pub(super) stack_hi: usize,
     /// The core that it runs on or ran on last.
-    pub(super) core: Cell<usize>,
+    pub(super) core: Cell<u32>,
     pub(super) state: AtomicU8,
     /// What it waits for.
     pub(super) wait: Cell<Wait>,

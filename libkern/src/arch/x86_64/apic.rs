@@ -6,7 +6,9 @@
 
 use core::arch::asm;
 use core::cell::UnsafeCell;
-use x2apic::lapic::{IpiAllShorthand, LocalApic, LocalApicBuilder, TimerDivide, TimerMode, xapic_base};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+use x2apic::lapic::{LocalApic, LocalApicBuilder, TimerDivide, TimerMode, xapic_base};
 use x86_64::registers::model_specific::Msr;
 
 use super::paging::{self, Caching};
@@ -34,6 +36,11 @@ unsafe impl Sync for Shared {}
 
 static APIC: Shared = Shared(UnsafeCell::new(None));
 
+/// Set before the handle is made.
+static IS_X2APIC: AtomicBool = AtomicBool::new(false);
+/// The page of registers, in xAPIC mode.
+static REGISTERS: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
+
 /// Makes the handle and turns on the boot processor's APIC, as [`init_core`] does.
 ///
 /// # Safety
@@ -47,11 +54,13 @@ pub unsafe fn init_boot_core() {
         .timer_mode(if features::get().tsc_deadline { TimerMode::TscDeadline } else { TimerMode::OneShot })
         .timer_divide(TimerDivide::Div1)
         .timer_initial(0);
-    if !features::get().x2apic {
+    IS_X2APIC.store(features::get().x2apic, Ordering::Relaxed);
+    if !is_x2apic() {
         // SAFETY: the APIC's registers are where its base register says.
         let registers = unsafe { paging::reach(xapic_base(), 4096, Caching::Uncached) };
         let registers = registers.unwrap_or_else(|error| panic!("cannot map the local APIC: {error}"));
         builder.set_xapic_base(registers.addr() as u64);
+        REGISTERS.store(registers, Ordering::Relaxed);
     }
     let apic = builder.build().unwrap_or_else(|error| panic!("cannot use the local APIC: {error}"));
     // SAFETY: nobody else looks at the cell yet.
@@ -82,8 +91,7 @@ fn mask_local_pins() {
             if features::get().x2apic {
                 Msr::new(register).write(MASKED.into());
             } else {
-                let base = paging::reach(xapic_base(), 4096, Caching::Uncached).expect("mapped since boot");
-                base.add(index).cast::<u32>().write_volatile(MASKED);
+                REGISTERS.load(Ordering::Relaxed).add(index).cast::<u32>().write_volatile(MASKED);
             }
         }
     }
@@ -100,21 +108,40 @@ pub fn id() -> u32 {
 /// Ends the interrupt being served. Exactly once per interrupt; not for spurious ones.
 #[inline]
 pub fn end_of_interrupt() {
-    // SAFETY: in an interrupt handler of this core.
-    with(|apic| unsafe { apic.end_of_interrupt() });
+    if is_x2apic() {
+        // SAFETY: in an interrupt handler of this core.
+        return with(|apic| unsafe { apic.end_of_interrupt() });
+    }
+    // SAFETY: this core's register, in an interrupt handler.
+    unsafe { REGISTERS.load(Ordering::Relaxed).wrapping_add(0xb0).cast::<u32>().write_volatile(0) };
 }
 
-/// Sends [`vector::WAKE`] to `core`. Any context. What this core wrote before is visible to the handler.
+/// Sends [`vector::WAKE`] to `core`. Interrupts off. What this core wrote before is visible to the handler.
 pub fn wake(core: usize) {
     let target = destination(core_block::apic_id_of(core));
     // SAFETY: the vector's handler does nothing but look for work.
-    command(|apic| unsafe { apic.send_ipi(vector::WAKE, target) });
+    command_with_interrupts_off(|apic| unsafe { apic.send_ipi(vector::WAKE, target) });
 }
 
-/// Sends [`vector::WAKE`] to every other core.
-pub fn wake_others() {
-    // SAFETY: as above. Parked processors have their interrupts off.
-    command(|apic| unsafe { apic.send_ipi_all(vector::WAKE, IpiAllShorthand::AllExcludingSelf) });
+/// Sends [`vector::WAKE`] to the running core itself. Interrupts off: it comes when they are on.
+#[inline(always)]
+pub fn wake_self() {
+    const SHORTHAND_SELF: u32 = 1 << 18;
+    const PENDING: u32 = 1 << 12;
+    if is_x2apic() {
+        // SAFETY: the vector's handler does nothing but look for work. The handler runs on this core, which sees its own
+        // stores, so nothing has to be fenced.
+        return with(|apic| unsafe { apic.send_ipi_self(vector::WAKE) });
+    }
+    // The crate writes a register for this that only x2APIC mode has.
+    let command = REGISTERS.load(Ordering::Relaxed).wrapping_add(0x300).cast::<u32>();
+    // SAFETY: this core's interrupt command register, with interrupts off.
+    unsafe {
+        while command.read_volatile() & PENDING != 0 {
+            relax();
+        }
+        command.write_volatile(SHORTHAND_SELF | u32::from(vector::WAKE));
+    }
 }
 
 /// Sends a non-maskable interrupt to `core`.
@@ -138,12 +165,19 @@ pub(super) fn send_startup(apic_id: u32, page: u8) {
 
 /// An APIC id as the crate wants it in a command: in xAPIC mode it stands in the highest byte.
 fn destination(apic_id: u32) -> u32 {
-    if features::get().x2apic { apic_id } else { apic_id << 24 }
+    if is_x2apic() { apic_id } else { apic_id << 24 }
 }
 
 fn command(send: impl FnOnce(&mut LocalApic)) {
     let flags = irq::save_and_disable();
-    if features::get().x2apic {
+    command_with_interrupts_off(send);
+    // SAFETY: the innermost.
+    unsafe { irq::restore(flags) };
+}
+
+#[inline(always)]
+fn command_with_interrupts_off(send: impl FnOnce(&mut LocalApic)) {
+    if is_x2apic() {
         // SAFETY: orders, and does nothing else.
         unsafe { asm!("mfence", "lfence", options(nostack, preserves_flags)) };
         with(send);
@@ -156,8 +190,12 @@ fn command(send: impl FnOnce(&mut LocalApic)) {
             send(apic);
         });
     }
-    // SAFETY: the innermost.
-    unsafe { irq::restore(flags) };
+}
+
+/// Whether the APICs are in x2APIC mode. As the features say, in one load.
+#[inline(always)]
+fn is_x2apic() -> bool {
+    IS_X2APIC.load(Ordering::Relaxed)
 }
 
 #[inline(always)]

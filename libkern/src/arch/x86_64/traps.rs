@@ -13,6 +13,7 @@ use x86_64::VirtAddr;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
 use super::core_block::{TrapStack, offsets};
+use super::interrupts;
 
 // The stubs save xmm registers only. An image compiled with AVX would clobber the upper halves in its handlers.
 #[cfg(target_feature = "avx")]
@@ -71,6 +72,8 @@ global_asm!(
     include_str!("traps.s"),
     handler = sym dispatch,
     has_smap = sym HAS_SMAP,
+    quick_handlers = sym interrupts::QUICK,
+    first_quick = const interrupts::FIRST_QUICK,
     frame_len = const size_of::<TrapFrame>(),
     frame_rip = const offset_of!(TrapFrame, rip),
     frame_rsp = const offset_of!(TrapFrame, rsp),

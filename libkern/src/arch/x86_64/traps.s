@@ -107,6 +107,81 @@ trap_interrupt:
     restore_registers
     iretq
 
+# The kernel's own interrupts, messages and the timer, which come often: no frame, no number, one function each. What a
+# function may clobber is saved, and what looks like the interrupted code's call of it, for backtraces.
+.macro quick_interrupt index
+    .balign 16
+trap_quick_\index:
+    push qword ptr [rsp]
+    push rbp
+    mov rbp, rsp
+    push rax
+    push rcx
+    push rdx
+    push rsi
+    push rdi
+    push r8
+    push r9
+    push r10
+    push r11
+    cld
+    cmp byte ptr [rip + {has_smap}], 0
+    je 1f
+    clac
+1:  sub rsp, 272
+    movaps [rsp + 0x00], xmm0
+    movaps [rsp + 0x10], xmm1
+    movaps [rsp + 0x20], xmm2
+    movaps [rsp + 0x30], xmm3
+    movaps [rsp + 0x40], xmm4
+    movaps [rsp + 0x50], xmm5
+    movaps [rsp + 0x60], xmm6
+    movaps [rsp + 0x70], xmm7
+    movaps [rsp + 0x80], xmm8
+    movaps [rsp + 0x90], xmm9
+    movaps [rsp + 0xa0], xmm10
+    movaps [rsp + 0xb0], xmm11
+    movaps [rsp + 0xc0], xmm12
+    movaps [rsp + 0xd0], xmm13
+    movaps [rsp + 0xe0], xmm14
+    movaps [rsp + 0xf0], xmm15
+    stmxcsr [rsp + 0x100]
+    ldmxcsr [rip + trap_mxcsr]
+    call [rip + {quick_handlers} + 8*\index]
+    movaps xmm0, [rsp + 0x00]
+    movaps xmm1, [rsp + 0x10]
+    movaps xmm2, [rsp + 0x20]
+    movaps xmm3, [rsp + 0x30]
+    movaps xmm4, [rsp + 0x40]
+    movaps xmm5, [rsp + 0x50]
+    movaps xmm6, [rsp + 0x60]
+    movaps xmm7, [rsp + 0x70]
+    movaps xmm8, [rsp + 0x80]
+    movaps xmm9, [rsp + 0x90]
+    movaps xmm10, [rsp + 0xa0]
+    movaps xmm11, [rsp + 0xb0]
+    movaps xmm12, [rsp + 0xc0]
+    movaps xmm13, [rsp + 0xd0]
+    movaps xmm14, [rsp + 0xe0]
+    movaps xmm15, [rsp + 0xf0]
+    ldmxcsr [rsp + 0x100]
+    add rsp, 272
+    pop r11
+    pop r10
+    pop r9
+    pop r8
+    pop rdi
+    pop rsi
+    pop rdx
+    pop rcx
+    pop rax
+    pop rbp
+    add rsp, 8
+    iretq
+.endm
+quick_interrupt 0
+quick_interrupt 1
+
 # A ring-0 exception goes on below the interrupted stack pointer (and its red zone), so that it may nest and, one day,
 # block; where that pointer lies outside the current stack, or too near its end, it stays on the IST stack and the
 # handler finds out why.
@@ -165,6 +240,11 @@ trap_anywhere:
 
 .macro trap_stub vector
     .balign 16
+    .if \vector == {first_quick}
+    jmp trap_quick_0
+    .elseif \vector == {first_quick} + 1
+    jmp trap_quick_1
+    .else
     .if \vector == 8 || (\vector >= 10 && \vector <= 14) || \vector == 17 || \vector == 21 || \vector == 29 || \vector == 30
     .else
     push 0
@@ -176,6 +256,7 @@ trap_anywhere:
     jmp trap_anywhere
     .else
     jmp trap_exception
+    .endif
     .endif
 .endm
 
