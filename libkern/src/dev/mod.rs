@@ -1,7 +1,8 @@
 //! Devices.
 
-pub mod screen;
-pub mod serial;
+pub mod input;
+pub(crate) mod screen;
+pub(crate) mod serial;
 
 use crate::args::ConsoleChoice;
 use crate::bootinfo::Framebuffer;

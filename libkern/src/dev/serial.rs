@@ -1,4 +1,4 @@
-//! The serial port as console: output through the console's ring, input as bytes.
+//! The serial port as console: output through the console's ring, input to [`input`].
 //!
 //! Until the port's interrupt is routed, whoever prints also writes it out. Afterwards a line handed to the console turns
 //! the transmitter's interrupt on, if it is not on, and the handler gives the port what it takes, until there is no more:
@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use spin::Mutex;
 
+use super::input;
 use crate::arch::serial::{self, ISA_LINE, Serial};
 use crate::arch::{interrupts, ioapic};
 use crate::console::{self, Drained, Sink, Turn, TurnCell};
@@ -58,7 +59,10 @@ pub(crate) fn begin_interrupts() {
     if RECEIVER.lock().is_none() {
         return;
     }
-    interrupts::set_handler(VECTOR, |_| drain());
+    interrupts::set_handler(VECTOR, |_| {
+        receive();
+        drain();
+    });
     if ioapic::route_isa(ISA_LINE, VECTOR, 0) {
         console::set_kick(|| {
             serial::interrupt_when_writable(true);
@@ -75,9 +79,11 @@ fn drain() {
     }
 }
 
-/// One byte that somebody typed, if there is one. Any context.
-pub fn read_byte() -> Option<u8> {
-    RECEIVER.lock().as_mut()?.receive()
+/// Hands on what has been received.
+fn receive() {
+    while let Some(byte) = RECEIVER.lock().as_mut().and_then(Serial::receive) {
+        input::put(byte);
+    }
 }
 
 /// Prints on the port no longer.

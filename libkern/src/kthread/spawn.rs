@@ -27,6 +27,8 @@ use super::{Wait, assert_may_block, block, wake};
 use crate::arch::switch::prepare;
 use crate::arch::{self, irq};
 use crate::kmsg;
+use crate::time::Instant;
+use crate::time::timer::Timer;
 
 /// Closures and results up to this size lie on the kthread's stack, in bytes.
 const IN_PLACE: usize = 512;
@@ -144,6 +146,9 @@ impl<'a> Builder<'a> {
         this.work.set(Some(Work { slot: slot.cast(), run: run::<F, T>, discard: discard::<F, T> }));
         this.name.set(if self.name.is_empty() { Name::EMPTY } else { Name::new(self.name) });
         *this.ending.lock() = Ending::default();
+        if this.abort.is_requested() {
+            this.abort.take();
+        }
         this.set_state(State::New);
         let flags = irq::save_and_disable();
         let core = self.core.unwrap_or_else(arch::core_id);
@@ -261,26 +266,69 @@ impl<T> JoinHandle<T> {
     #[inline]
     pub fn join(self) -> T {
         assert_may_block("JoinHandle::join");
-        let kthread = self.into_raw();
-        // SAFETY: alive until this handle gives it to the pool.
-        let this = unsafe { kthread.0.as_ref() };
+        // SAFETY: alive while there is a handle.
+        let this = unsafe { self.kthread.as_ref() };
         let mut ending = this.ending.lock();
         if ending.has_ended {
             drop(ending);
         } else {
             ending.joiner = Some(current());
-            block(ending, Wait { kind: "the end of kthread", object: this.id as usize });
+            block(ending, self.wait());
         }
-        let work = this.work.take().expect("a kthread that ended was spawned");
-        // SAFETY: the slot holds the result, which nobody else takes; then nobody needs the kthread.
+        self.take_result()
+    }
+
+    /// As [`join`](Self::join), but gives up when `deadline` has come. Blocks.
+    ///
+    /// # Errors
+    /// The handle, if the kthread has not ended by then.
+    ///
+    /// # Panics
+    /// As [`join`](Self::join).
+    pub fn join_until(self, deadline: Instant) -> Result<T, Self> {
+        assert_may_block("JoinHandle::join_until");
+        // SAFETY: alive while there is a handle.
+        let this = unsafe { self.kthread.as_ref() };
+        let patience = Patience { timer: Timer::new(lose_patience), kthread: self.kthread };
+        let mut ending = this.ending.lock();
+        if !ending.has_ended {
+            ending.joiner = Some(current());
+            // SAFETY: the timer stays where it is, and is cancelled before it goes.
+            unsafe { patience.timer.arm(deadline.as_nanos()) };
+            block(ending, self.wait());
+            let _ = patience.timer.cancel_sync();
+            ending = this.ending.lock();
+        }
+        let has_ended = ending.has_ended;
+        drop(ending);
+        if has_ended { Ok(self.take_result()) } else { Err(self) }
+    }
+
+    fn wait(&self) -> Wait {
+        Wait { kind: "the end of kthread", object: self.id() as usize }
+    }
+
+    /// What the kthread returned, which has ended; it goes to the pool.
+    #[inline(always)]
+    fn take_result(self) -> T {
+        let (kthread, is_boxed) = self.into_raw();
+        // SAFETY: ended, so the slot holds the result, which nobody else takes; then nobody needs the kthread.
         unsafe {
-            let result = match kthread.1 {
+            let work = kthread.as_ref().work.take().expect("a kthread that ended was spawned");
+            let result = match is_boxed {
                 true => *ptr::read(work.slot.cast::<Box<T>>()),
                 false => ptr::read(work.slot.cast::<T>()),
             };
-            pool::put(kthread.0);
+            pool::put(kthread);
             result
         }
+    }
+
+    /// Asks the kthread to give up what it waits for: its next sleep that can be aborted, or the one that it is in, ends
+    /// with an error. Any context.
+    pub fn abort(&self) {
+        // SAFETY: alive while there is a handle.
+        unsafe { self.kthread.as_ref() }.abort.request();
     }
 
     /// Whether it has ended. Any context.
@@ -304,6 +352,24 @@ impl<T> JoinHandle<T> {
 
     fn into_kthread(self) -> NonNull<Kthread> {
         self.into_raw().0
+    }
+}
+
+/// A joiner's timer.
+#[repr(C)]
+struct Patience {
+    /// First, so that its address is the rest's.
+    timer: Timer,
+    kthread: NonNull<Kthread>,
+}
+
+/// # Safety
+/// The timer is a [`Patience`]'s, whose kthread is alive.
+unsafe fn lose_patience(timer: NonNull<Timer>) {
+    // SAFETY: the caller's word; the joiner waits for this function to return before it goes on for good.
+    let joiner = unsafe { timer.cast::<Patience>().as_ref().kthread.as_ref() }.ending.lock().joiner.take();
+    if let Some(joiner) = joiner {
+        wake(joiner);
     }
 }
 
