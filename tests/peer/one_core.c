@@ -6,6 +6,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -109,6 +110,16 @@ static void clock_reads(long n)
     }
 }
 
+REGION(allocate)
+static void allocate(long n)
+{
+    for (long i = 0; i < n; i++) {
+        void *object = malloc(64);
+        __asm__ volatile("" : "+r"(object) : : "memory");
+        free(object);
+    }
+}
+
 static timer_t timer_made;
 
 REGION(timer)
@@ -206,7 +217,7 @@ void one_core(void)
     check(timer_create(CLOCK_MONOTONIC, &no_event, &timer_made), "timer_create");
     check(pipe(pipe_ends), "pipe");
 
-    MEASURE(idle, 1000000, idle);
+    MEASURE(idle, 100000, idle);
     MEASURE(semaphore_ping_pong, 2000, semaphore_ping_pong);
     worker partner = {.body = yield_partner, .core = 0};
     start(&partner);
@@ -216,11 +227,12 @@ void one_core(void)
     MEASURE(yield, 2000, yield);
     partner_ends = 1;
     join(&partner);
-    MEASURE(thread, 500, thread);
-    MEASURE(semaphore, 10000, semaphore);
-    MEASURE(mutex, 10000, mutex);
-    MEASURE(clock, 10000, clock_reads);
+    MEASURE(thread, 100, thread);
+    MEASURE(semaphore, 2000, semaphore);
+    MEASURE(mutex, 2000, mutex);
+    MEASURE(clock, 2000, clock_reads);
     MEASURE(timer, 2000, timer);
+    MEASURE(allocate, 2000, allocate);
     MEASURE(pipe, 2000, pipe_words);
     MEASURE(queue, 2000, queue_words);
     sleep_late();

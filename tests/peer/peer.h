@@ -17,13 +17,16 @@
     static __attribute__((noipa)) void bench_begin_##name(void) { __asm__ volatile("nop"); }                           \
     static __attribute__((noipa)) void bench_end_##name(void) { __asm__ volatile("nop"); }
 
-/* Visits the region `name` with `n` operations of `operation` and with twice as many, after a visit that does not count. */
+/*
+ * Visits the region `name` with `n` operations of `operation`, then with twice as many, and that several times over: the
+ * tick and what the kernel does now and then fall into some of the visits. What comes before is not counted.
+ */
 #define MEASURE(name, n, operation)                                                                                    \
     do {                                                                                                               \
         operation(n);                                                                                                  \
-        for (long visit = 1; visit <= 2; visit++) {                                                                    \
+        for (int visit = 0; visit < 10; visit++) {                                                                     \
             bench_begin_##name();                                                                                      \
-            operation(visit * (n));                                                                                    \
+            operation(visit % 2 ? 2 * (n) : (n));                                                                      \
             bench_end_##name();                                                                                        \
         }                                                                                                              \
         report(#name, (n), "operations");                                                                              \

@@ -4,12 +4,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::counted::{self, Regions};
-use super::figure::{Figure, number};
-use super::regions::cores;
+use super::counted::{self, Marks};
+use super::counts::{Count, Vector};
+use super::figure::{Figure, Measured};
+use super::measure::cores;
+use super::timed::{RUNS, quartiles};
 use crate::build::{self, Image, Package, Profile, Request};
 use crate::image::{self, Format};
 use crate::qemu::{self, Accel, Config, Message, Outcome, Session, Size, Step};
+use crate::test::image_file::ImageFile;
 use crate::workspace::Workspace;
 
 /// The name on the command line.
@@ -31,7 +34,6 @@ const CORE_BAR_KIB: f64 = 128.0;
 const IMAGE_BAR_KB: f64 = 200.0;
 /// Seconds from QEMU's start to the first line: a third of what Hermit takes.
 const FIRST_LINE_BAR: f64 = 0.113;
-const FIRST_LINE_RUNS: usize = 9;
 
 /// The step of the search for the smallest memory.
 const STEP_KIB: u64 = 64;
@@ -55,31 +57,35 @@ pub fn run(workspace: &Workspace) -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-fn figure(name: impl Into<String>, value: f64, unit: &str, bar: Option<f64>, note: String) -> Figure {
+fn figure(name: impl Into<String>, value: f64, unit: &str, bar: Option<f64>) -> Figure {
     let (benchmark, name, unit) = (NAME.to_owned(), name.into(), unit.to_owned());
-    Figure { benchmark, name, value, unit, bar, deterministic: true, note }
+    Figure { benchmark, name, unit, ours: Measured::value(value), bar, deterministic: true, ..Figure::default() }
 }
 
 /// Instructions from the image's entry to main, waits excluded.
 fn instructions(workspace: &Workspace, image: &Image) -> anyhow::Result<Vec<Figure>> {
     let count = |smp: u32, mem: &str| {
         let config = Config { smp, mem: size(mem)?, ..Config::default() };
-        let counted = counted::run(&workspace.target, image, &config, Regions::Boot)?;
-        counted.visits.into_iter().next().context("the image did not reach its main")
+        let marks = Marks::boot(&ImageFile::open(&image.path)?)?;
+        let counted = counted::run(&workspace.target, image, &config, &marks)?;
+        let visit = counted.visits.into_iter().next().context("the image did not reach its main")?;
+        anyhow::Ok(visit.all)
     };
     let mut figures = Vec::new();
     let mut by_memory = Vec::new();
     for (smp, mem) in [(1, "128M"), (1, "1G"), (1, "4G"), (8, "128M"), (64, "128M")] {
-        let visit = count(smp, mem)?;
+        let vector: Vector = count(smp, mem)?;
+        let instructions = vector.get(Count::Instructions);
         let bar = (smp == 1).then_some(INSTRUCTIONS_BAR);
         let name = format!("entry to main, {}, {mem}", cores(smp));
-        figures.push(figure(name, visit.instructions as f64, "instructions", bar, visit.vector()));
+        let figure = figure(name, instructions, "instructions", bar);
+        figures.push(Figure { ours: Measured { vector: Some(vector), ..figure.ours }, ..figure });
         if smp == 1 {
-            by_memory.push(visit.instructions as f64);
+            by_memory.push(instructions);
         }
     }
     let cost = by_memory.last().zip(by_memory.first()).map_or(0.0, |(most, least)| most - least);
-    figures.push(figure("4G more than 128M", cost, "instructions", Some(MEMORY_COST_BAR), String::new()));
+    figures.push(figure("4G more than 128M", cost, "instructions", Some(MEMORY_COST_BAR)));
     Ok(figures)
 }
 
@@ -90,8 +96,8 @@ fn smallest_memory(image: &Image) -> anyhow::Result<Vec<Figure>> {
     let per_core = several.saturating_sub(one) as f64 / f64::from(SEVERAL_CORES - 1);
     let note = format!("{several} KiB with {SEVERAL_CORES}");
     Ok(vec![
-        figure("smallest memory, 1 core", one as f64, "KiB", Some(SMALLEST_BAR_KIB), String::new()),
-        figure("each further core", per_core, "KiB", Some(CORE_BAR_KIB), note),
+        figure("smallest memory, 1 core", one as f64, "KiB", Some(SMALLEST_BAR_KIB)),
+        Figure { note, ..figure("each further core", per_core, "KiB", Some(CORE_BAR_KIB)) },
     ])
 }
 
@@ -138,20 +144,20 @@ fn image_size(image: &Image) -> anyhow::Result<Figure> {
     let stripped = tempfile::NamedTempFile::new()?;
     image::make(image, Format::Elf, "", stripped.path())?;
     let kilobytes = std::fs::metadata(stripped.path())?.len() as f64 / 1000.0;
-    Ok(figure("stripped release image", kilobytes, "KB", Some(IMAGE_BAR_KB), String::new()))
+    Ok(figure("stripped release image", kilobytes, "KB", Some(IMAGE_BAR_KB)))
 }
 
 /// Wall-clock time from QEMU's start to the end of the console's first line.
 fn first_line(image: &Image) -> anyhow::Result<Figure> {
     let config = Config { smp: 1, accel: Accel::Tcg, ..Config::default() };
     let mut seconds = Vec::new();
-    for _ in 0..FIRST_LINE_RUNS {
+    for _ in 0..RUNS {
         seconds.push(first_line_once(image, &config)?.as_secs_f64());
     }
     let [low, median, high] = quartiles(seconds);
-    let note = format!("quartiles {} and {}, {FIRST_LINE_RUNS} runs", number(low), number(high));
-    let figure = figure("QEMU's start to the first line", median, "s", Some(FIRST_LINE_BAR), note);
-    Ok(Figure { deterministic: false, ..figure })
+    let figure = figure("QEMU's start to the first line", median, "s", Some(FIRST_LINE_BAR));
+    let ours = Measured { quartiles: Some([low, high]), ..figure.ours };
+    Ok(Figure { deterministic: false, ours, ..figure })
 }
 
 fn first_line_once(image: &Image, config: &Config) -> anyhow::Result<Duration> {
@@ -163,22 +169,5 @@ fn first_line_once(image: &Image, config: &Config) -> anyhow::Result<Duration> {
             Step::Message(_) => {}
             Step::Late | Step::Ended(_) => bail!("{} ended before its first line", image.name),
         }
-    }
-}
-
-/// First quartile, median and third quartile, each a value that occurs.
-fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
-    values.sort_by(f64::total_cmp);
-    [1, 2, 3].map(|quarter| values[(values.len() - 1) * quarter / 4])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quartiles_of_nine_are_the_third_fifth_and_seventh() {
-        assert_eq!(quartiles((1..=9).rev().map(f64::from).collect()), [3.0, 5.0, 7.0]);
-        assert_eq!(quartiles(vec![4.0]), [4.0; 3]);
     }
 }

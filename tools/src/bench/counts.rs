@@ -1,34 +1,39 @@
 //! What the counting plugin wrote (see `tools/plugin/count.c`).
 
-use anyhow::{Context, bail};
-use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::{AddAssign, Div, Sub};
 
-/// One visit to a region, all cores together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Visit {
-    /// The region.
-    pub region: String,
-    /// Instructions; a string instruction with a rep prefix is one.
-    pub instructions: u64,
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+
+use super::figure::number;
+
+/// What was executed, by what it costs: a bare number of instructions hides what costs more than one.
+///
+/// Counts, or counts per operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Vector {
+    /// Instructions that are none of the following; a string instruction with a rep prefix is one.
+    pub plain: f64,
     /// Locked instructions and full fences.
-    pub locked: u64,
+    pub locked: f64,
     /// Instructions that serialise.
-    pub serialising: u64,
+    pub serialising: f64,
     /// Saving or restoring vector state.
-    pub state: u64,
+    pub save_restore: f64,
     /// Iterations of string instructions.
-    pub rep: u64,
-    /// Cache lines that more than one core touched.
-    pub shared_lines: u64,
-    /// Locked instructions on those.
-    pub locked_on_shared: u64,
+    pub rep: f64,
+    /// Locked instructions on cache lines that more than one core touched.
+    pub locked_on_shared: f64,
 }
 
-/// A component of a visit's vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// A component of a vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Count {
-    /// Instructions.
+    /// Instructions of all kinds.
+    #[default]
     Instructions,
     /// Locked ones.
     Locked,
@@ -36,24 +41,92 @@ pub enum Count {
     LockedOnShared,
     /// Serialising ones.
     Serialising,
+    /// Those that save or restore vector state.
+    SaveRestore,
 }
 
-impl Visit {
+impl Count {
+    /// What is counted, of an operation.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Instructions => "instructions/op",
+            Self::Locked => "locked/op",
+            Self::LockedOnShared => "locked, shared/op",
+            Self::Serialising => "serialising/op",
+            Self::SaveRestore => "save+restore/op",
+        }
+    }
+}
+
+impl Vector {
     /// A component.
-    pub fn get(&self, count: Count) -> u64 {
+    pub fn get(&self, count: Count) -> f64 {
         match count {
-            Count::Instructions => self.instructions,
+            Count::Instructions => self.plain + self.locked + self.serialising + self.save_restore,
             Count::Locked => self.locked,
             Count::LockedOnShared => self.locked_on_shared,
             Count::Serialising => self.serialising,
+            Count::SaveRestore => self.save_restore,
         }
     }
 
-    /// What stands beside the instructions, which hide what costs more than one.
-    pub fn vector(&self) -> String {
-        let Self { locked, serialising, state, rep, .. } = self;
-        format!("{locked} locked, {serialising} serialising, {state} save/restore, {rep} rep iterations")
+    /// Applies `f` to each component of both.
+    fn zip(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
+        Self {
+            plain: f(self.plain, other.plain),
+            locked: f(self.locked, other.locked),
+            serialising: f(self.serialising, other.serialising),
+            save_restore: f(self.save_restore, other.save_restore),
+            rep: f(self.rep, other.rep),
+            locked_on_shared: f(self.locked_on_shared, other.locked_on_shared),
+        }
     }
+}
+
+impl AddAssign for Vector {
+    fn add_assign(&mut self, other: Self) {
+        *self = self.zip(other, |left, right| left + right);
+    }
+}
+
+impl Sub for Vector {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, |left, right| left - right)
+    }
+}
+
+impl Div<f64> for Vector {
+    type Output = Self;
+
+    fn div(self, by: f64) -> Self {
+        self.zip(self, |component, _| component / by)
+    }
+}
+
+/// What stands beside the instructions.
+impl fmt::Display for Vector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { locked, serialising, save_restore, rep, .. } = self;
+        let parts = [(locked, "locked"), (serialising, "serialising"), (save_restore, "save/restore"), (rep, "rep")];
+        for (index, (value, name)) in parts.into_iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{} {name}", number((value * 100.0).round() / 100.0))?;
+        }
+        Ok(())
+    }
+}
+
+/// One visit to a region.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Visit {
+    /// The region.
+    pub region: String,
+    /// All cores together.
+    pub all: Vector,
+    /// Each core that executed anything.
+    pub cores: BTreeMap<u64, Vector>,
 }
 
 /// Reads the plugin's output: the visits, in their order.
@@ -67,19 +140,19 @@ pub fn parse(text: &str) -> anyhow::Result<Vec<Visit>> {
         let mut words = line.split_whitespace();
         match words.next() {
             Some("core") => {
-                let (region, numbers) = fields::<7>(line, words)?;
-                let [_, _, instructions, locked, serialising, state, rep] = numbers;
+                let (region, [_, core, instructions, rest @ ..]) = fields::<7>(line, words)?;
+                let [locked, serialising, save_restore, rep] = rest.map(|count| count as f64);
+                let plain = instructions as f64 - locked - serialising - save_restore;
+                let vector = Vector { plain, locked, serialising, save_restore, rep, locked_on_shared: 0.0 };
                 let visit = current.get_or_insert_with(|| Visit { region, ..Visit::default() });
-                visit.instructions += instructions;
-                visit.locked += locked;
-                visit.serialising += serialising;
-                visit.state += state;
-                visit.rep += rep;
+                visit.all += vector;
+                visit.cores.insert(core, vector);
             }
             Some("lines") => {
-                let (region, [_, shared_lines, locked_on_shared]) = fields::<3>(line, words)?;
-                let visit = current.take().unwrap_or(Visit { region, ..Visit::default() });
-                visits.push(Visit { shared_lines, locked_on_shared, ..visit });
+                let (region, [_, _, locked_on_shared]) = fields::<3>(line, words)?;
+                let mut visit = current.take().unwrap_or(Visit { region, ..Visit::default() });
+                visit.all.locked_on_shared = locked_on_shared as f64;
+                visits.push(visit);
             }
             Some("error") => bail!("counting went wrong: {}", line.trim_start_matches("error ")),
             _ => bail!("the counting plugin wrote `{line}`"),
@@ -107,18 +180,20 @@ mod tests {
         let text = "core a 1 0 10 1 2 3 4\ncore a 1 3 5 1 0 0 0\nlines a 1 7 2\ncore a 2 0 30 1 2 3 4\nlines a 2 0 0\n";
         let visits = parse(text).unwrap();
         assert_eq!(visits.len(), 2);
-        let first = Visit {
-            region: "a".to_owned(),
-            instructions: 15,
-            locked: 2,
-            serialising: 2,
-            state: 3,
-            rep: 4,
-            shared_lines: 7,
-            locked_on_shared: 2,
-        };
-        assert_eq!(visits[0], first);
-        assert_eq!(visits[1].get(Count::Instructions), 30);
+        let all =
+            Vector { plain: 8.0, locked: 2.0, serialising: 2.0, save_restore: 3.0, rep: 4.0, locked_on_shared: 2.0 };
+        assert_eq!((visits[0].region.as_str(), visits[0].all), ("a", all));
+        assert_eq!(visits[0].all.get(Count::Instructions), 15.0);
+        let of_core_3 = Vector { plain: 4.0, locked: 1.0, ..Vector::default() };
+        assert_eq!(visits[0].cores.keys().copied().collect::<Vec<_>>(), [0, 3]);
+        assert_eq!(visits[0].cores[&3], of_core_3);
+        assert_eq!(visits[1].all.get(Count::Instructions), 30.0);
+    }
+
+    #[test]
+    fn a_vector_is_written_without_its_noise() {
+        let vector = Vector { locked: 2.0, serialising: 0.001, rep: 9.876, ..Vector::default() };
+        assert_eq!(vector.to_string(), "2 locked, 0 serialising, 0 save/restore, 9.88 rep");
     }
 
     #[test]

@@ -1,61 +1,87 @@
-//! A measured figure beside its bar.
-
-use std::fmt;
+//! A measured figure beside its bar, and beside what the same takes on Linux.
 
 use serde::Serialize;
 
-/// What was measured.
-#[derive(Clone, Debug, Serialize)]
+use super::counts::Vector;
+
+/// A figure: what was measured, and what is to be compared with it.
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Figure {
     /// Which benchmark it is part of.
     pub benchmark: String,
     /// What it is.
     pub name: String,
-    /// How much.
-    pub value: f64,
-    /// Of what.
+    /// Of what it is an amount.
     pub unit: String,
-    /// What it must not exceed, if anything.
+    /// Ours.
+    #[serde(flatten)]
+    pub ours: Measured,
+    /// Linux's, if it does such a thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Peer>,
+    /// What ours must not exceed, if anything.
     pub bar: Option<f64>,
+    /// How many times more it has to take on Linux.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<f64>,
     /// Whether another run gives the same to the digit. A bar missed by one that does not is no failure: it
     /// may be the host.
     pub deterministic: bool,
-    /// What else is to be said: quartiles, the parts of the vector.
+    /// What else is to be said.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub note: String,
 }
 
+/// What was measured on one system.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Measured {
+    /// How much.
+    pub value: f64,
+    /// Its parts, if it was counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vector: Option<Vector>,
+    /// First and third quartile, if it is a median of several runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quartiles: Option<[f64; 2]>,
+}
+
+impl Measured {
+    /// A figure that is nothing but a number.
+    pub fn value(value: f64) -> Self {
+        Self { value, ..Self::default() }
+    }
+}
+
+/// The same on Linux.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Peer {
+    /// What it is called in `tests/peer`.
+    pub operation: String,
+    /// What was measured; nothing if there was no Linux.
+    #[serde(flatten)]
+    pub measured: Option<Measured>,
+}
+
 impl Figure {
-    /// Whether the bar is met; `None` if there is none.
+    /// How many times more it takes on Linux.
+    pub fn ratio(&self) -> Option<f64> {
+        let theirs = self.peer.as_ref()?.measured.as_ref()?.value;
+        (self.ours.value != 0.0).then(|| theirs / self.ours.value)
+    }
+
+    /// Whether the bars are met; `None` if there is none that can be held against it.
     pub fn met(&self) -> Option<bool> {
-        self.bar.map(|bar| self.value <= bar)
+        let by_value = self.bar.map(|bar| self.ours.value <= bar);
+        let by_ratio = self.times.zip(self.ratio()).map(|(times, ratio)| ratio >= times);
+        match (by_value, by_ratio) {
+            (Some(one), Some(other)) => Some(one && other),
+            (one, other) => one.or(other),
+        }
     }
 
     /// Whether this must not pass.
     pub fn fails(&self) -> bool {
         self.deterministic && self.met() == Some(false)
-    }
-}
-
-/// Figures as a table, a line each.
-pub struct Table<'a>(pub &'a [Figure]);
-
-impl fmt::Display for Table<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |figure: &Figure| format!("{}: {}", figure.benchmark, figure.name);
-        let width = self.0.iter().map(|figure| name(figure).chars().count()).max().unwrap_or(0);
-        for figure in self.0 {
-            let verdict = match figure.met() {
-                None => "",
-                Some(true) => "met",
-                Some(false) => "MISSED",
-            };
-            let bar = figure.bar.map(|bar| format!("bar {}", number(bar))).unwrap_or_default();
-            let value = format!("{} {}", number(figure.value), figure.unit);
-            let line = format!("{:width$}  {value:>24}  {bar:14} {verdict:6} {}", name(figure), figure.note);
-            writeln!(f, "{}", line.trim_end())?;
-        }
-        Ok(())
     }
 }
 
@@ -70,48 +96,72 @@ pub fn number(value: f64) -> String {
         }
         grouped.push(digit);
     }
-    let sign = if value < 0.0 { "-" } else { "" };
     let fraction = fraction.trim_end_matches('0');
+    let is_zero = grouped == "0" && fraction.is_empty();
+    let sign = if value < 0.0 && !is_zero { "-" } else { "" };
     if fraction.is_empty() { format!("{sign}{grouped}") } else { format!("{sign}{grouped}.{fraction}") }
+}
+
+/// The same with about three digits: for what is not known better, or needs not be.
+pub fn rounded(value: f64) -> String {
+    let digits = match value.abs() {
+        100.0.. => 0,
+        10.0..100.0 => 1,
+        1.0..10.0 => 2,
+        _ => 3,
+    };
+    let scale = f64::from(10_u32.pow(digits));
+    number((value * scale).round() / scale)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn figure(value: f64, bar: Option<f64>) -> Figure {
-        Figure {
-            benchmark: "boot".to_owned(),
-            name: "one core".to_owned(),
-            value,
-            unit: "instructions".to_owned(),
-            bar,
-            deterministic: true,
-            note: String::new(),
-        }
+    fn figure(ours: f64, theirs: Option<f64>, bar: Option<f64>, times: Option<f64>) -> Figure {
+        let peer = Some(Peer { operation: "x".into(), measured: theirs.map(Measured::value) });
+        Figure { ours: Measured::value(ours), peer, bar, times, deterministic: true, ..Figure::default() }
     }
 
     #[test]
     fn numbers_are_grouped() {
-        let written = [0.0, 0.05, 999.0, 1000.0, 1_234_567.5, -1500.0].map(number);
-        assert_eq!(written, ["0", "0.05", "999", "1,000", "1,234,567.5", "-1,500"]);
+        let written = [0.0, 0.05, 999.0, 1000.0, 1_234_567.5, -1500.0, -0.0001].map(number);
+        assert_eq!(written, ["0", "0.05", "999", "1,000", "1,234,567.5", "-1,500", "0"]);
+        let written = [0.0, 0.0512, 9.876, 43.21, 1_234_567.5].map(rounded);
+        assert_eq!(written, ["0", "0.051", "9.88", "43.2", "1,234,568"]);
     }
 
     #[test]
-    fn the_table_says_whether_a_bar_is_met() {
-        let figures = [figure(40.0, Some(40.0)), figure(41.0, Some(40.0)), figure(1.0, None)];
-        let table = Table(&figures).to_string();
-        let lines: Vec<_> = table.lines().collect();
-        assert!(lines[0].ends_with("40 instructions  bar 40         met"), "{}", lines[0]);
-        assert!(lines[1].ends_with("MISSED"), "{}", lines[1]);
-        assert!(lines[2].ends_with("1 instructions"), "{}", lines[2]);
+    fn a_bar_is_met_by_value_by_ratio_or_by_both() {
+        for (ours, theirs, bar, times, met) in [
+            (40.0, None, Some(40.0), None, Some(true)),
+            (41.0, None, Some(40.0), None, Some(false)),
+            (1.0, None, None, None, None),
+            (2.0, Some(5.0), None, Some(2.5), Some(true)),
+            (2.0, Some(4.9), None, Some(2.5), Some(false)),
+            (2.0, None, None, Some(2.5), None),
+            (2.0, Some(5.0), Some(1.0), Some(2.5), Some(false)),
+            (2.0, None, Some(2.0), Some(2.5), Some(true)),
+        ] {
+            assert_eq!(figure(ours, theirs, bar, times).met(), met, "{ours} {theirs:?} {bar:?} {times:?}");
+        }
+        assert_eq!(figure(0.0, Some(5.0), None, None).ratio(), None);
     }
 
     #[test]
     fn only_what_is_deterministic_fails() {
-        let missed = figure(2.0, Some(1.0));
+        let missed = figure(2.0, None, Some(1.0), None);
         assert!(missed.fails());
         assert!(!Figure { deterministic: false, ..missed }.fails());
-        assert!(!figure(2.0, None).fails());
+        assert!(!figure(2.0, None, None, None).fails());
+    }
+
+    #[test]
+    fn what_was_measured_is_written_flat() {
+        let json = |figure: &Figure| serde_json::to_value(figure).unwrap();
+        let with = json(&figure(2.0, Some(5.0), Some(3.0), None));
+        assert_eq!((&with["value"], &with["bar"], &with["peer"]["value"]), (&2.0.into(), &3.0.into(), &5.0.into()));
+        let without = json(&figure(2.0, None, None, None));
+        assert_eq!(without["peer"], serde_json::json!({ "operation": "x" }));
     }
 }

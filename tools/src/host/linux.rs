@@ -47,7 +47,8 @@ impl Linux {
     /// The kernel in `directory`. Of several, the one whose name comes last.
     fn within(directory: &Path) -> Option<Self> {
         let entries = std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
-        let is_kernel = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+        let is_kernel =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
         entries.filter(is_kernel).max().map(Self::at)
     }
 
@@ -65,7 +66,8 @@ impl Linux {
             // Where the package lists were never read, no package has a version.
             None => {
                 apt::update(&Executor::new(Privilege::detect())?)?;
-                package(manager)?.with_context(|| format!("{} has no {}", manager.program(), manager.kernels().join(" or ")))?
+                package(manager)?
+                    .with_context(|| format!("{} has no {}", manager.program(), manager.kernels().join(" or ")))?
             }
         };
         let directory = directory();
@@ -73,11 +75,13 @@ impl Linux {
         let work = tempfile::tempdir_in(&directory)?;
         let executor = Executor::new(Privilege::Root)?;
         let within = work.path().display().to_string();
-        executor.run(&format!("Fetching {package}"), &Step::run(["env", "-C", &within, "apt-get", "download", &package]))?;
+        executor
+            .run(&format!("Fetching {package}"), &Step::run(["env", "-C", &within, "apt-get", "download", &package]))?;
         let archive = only_file(work.path())?.display().to_string();
         let tree = work.path().join("tree").display().to_string();
         executor.run("Unpacking its kernel", &Step::run(["dpkg-deb", "-x", &archive, &tree]))?;
-        let unpacked = Self::within(&work.path().join("tree/boot")).with_context(|| format!("{package} has no kernel"))?;
+        let unpacked =
+            Self::within(&work.path().join("tree/boot")).with_context(|| format!("{package} has no kernel"))?;
         let kernel = directory.join(format!("{PREFIX}{}", unpacked.version));
         std::fs::rename(&unpacked.kernel, &kernel)?;
         Ok(Self { kernel, ..unpacked })
