@@ -11,7 +11,7 @@ use super::inbox::Inbox;
 use super::message::{List, Message, Run};
 use super::nodes::Cache;
 use crate::arch::{self, irq};
-use crate::sync::{PerCore, per_core};
+use crate::sync::per_core;
 
 /// What a core's messages need. Other cores see the inbox only.
 #[repr(C, align(64))]
@@ -64,6 +64,29 @@ per_core! {
     };
 }
 
+impl Core {
+    /// The running core's.
+    ///
+    /// # Safety
+    /// Interrupts are off for as long as the reference lives.
+    #[inline(always)]
+    pub(super) unsafe fn here() -> &'static Core {
+        // SAFETY: what others may see of it is shared by type; the caller stays on the core.
+        unsafe { CORE.get_unguarded() }
+    }
+
+    /// What it has for itself.
+    ///
+    /// # Safety
+    /// This is the running core's. Interrupts are off for as long as the reference lives, and no other one does.
+    #[inline(always)]
+    #[expect(clippy::mut_from_ref, reason = "the caller vouches that there is no other")]
+    pub(super) unsafe fn local(&self) -> &mut Local {
+        // SAFETY: with interrupts off nobody else reaches it; the caller's word.
+        unsafe { &mut *self.local.0.get() }
+    }
+}
+
 impl Local {
     /// The running core's.
     ///
@@ -71,8 +94,8 @@ impl Local {
     /// Interrupts are off for as long as the reference lives, and no other one does.
     #[inline(always)]
     pub(super) unsafe fn here<'a>() -> &'a mut Local {
-        // SAFETY: this core's copy, which with interrupts off nobody else reaches; the caller's word.
-        unsafe { &mut *PerCore::get_unguarded(&CORE).local.0.get() }
+        // SAFETY: the caller's word.
+        unsafe { Core::here().local() }
     }
 }
 
@@ -104,25 +127,38 @@ pub(super) fn open() {
     unsafe { irq::enable() };
 }
 
-/// Runs all immediate messages that have been sent to this core. In the handler of the message interrupt, and wherever a
-/// core with interrupts off is about to run a routine message. Interrupts off.
-#[inline(always)]
+/// Runs all immediate messages that have been sent to this core. In the handler of the message interrupt. Interrupts off.
 pub(crate) fn run_immediates() {
-    while !inbox().immediate.is_empty() {
-        let mut list = inbox().immediate.take();
+    // SAFETY: interrupts are off, and stay so: handlers do not block.
+    let here = unsafe { Core::here() };
+    loop {
+        let mut list = here.inbox.immediate.take();
         while let Some(message) = list.pop() {
-            // SAFETY: interrupts are off, and the reference ends here.
-            let local = unsafe { Local::here() };
-            local.counts.received += 1;
             // SAFETY: the message is this core's since `take`; the function is read before it is given up.
             let run = unsafe { (*message.as_ptr()).run };
-            let before = local.running.replace(run);
+            // SAFETY: interrupts are off, and the reference ends here.
+            let local = unsafe { here.local() };
+            local.counts.received += 1;
+            local.running = Some(run);
             // SAFETY: taken once, on its core, interrupts off.
             unsafe { run(message) };
-            // SAFETY: as above; handlers keep no reference.
-            unsafe { Local::here() }.running = before;
+        }
+        // SAFETY: as above; handlers keep no reference.
+        unsafe { here.local() }.running = None;
+        if here.inbox.immediate.is_empty() {
+            break;
         }
     }
+}
+
+/// What the idle loop runs next: a routine message, once no immediate one waits. Interrupts off.
+#[inline(always)]
+pub(crate) fn take_next() -> Option<NonNull<Message>> {
+    // SAFETY: interrupts are off.
+    if !unsafe { Core::here() }.inbox.immediate.is_empty() {
+        run_immediates();
+    }
+    take_routine_if(|_| true)
 }
 
 /// The function of the immediate message that this core is running. For messages of panics.
@@ -131,23 +167,19 @@ pub(crate) fn current_immediate() -> Option<usize> {
     unsafe { Local::here() }.running.map(|run| run as usize)
 }
 
-/// The next routine message of this core, which is then the caller's to run. Interrupts off.
-#[inline(always)]
-pub(crate) fn take_routine() -> Option<NonNull<Message>> {
-    take_routine_if(|_| true)
-}
-
 /// The next routine message of this core, if it calls what `wanted` accepts. Interrupts off.
 #[inline(always)]
 pub(crate) fn take_routine_if(wanted: impl FnOnce(Run) -> bool) -> Option<NonNull<Message>> {
-    // SAFETY: interrupts are off, and the reference ends with this function, which calls nothing that has one.
-    let local = unsafe { Local::here() };
+    // SAFETY: interrupts are off, and the references end with this function, which calls nothing that has one.
+    let (core, local) = unsafe {
+        let core = Core::here();
+        (core, core.local())
+    };
     if local.pending.peek().is_none() {
-        if inbox().routine.is_empty() {
+        if core.inbox.routine.is_empty() {
             return None;
         }
-        local.pending = inbox().routine.take();
-        note_wait(local);
+        collect(core, local);
     }
     let first = local.pending.peek()?;
     // SAFETY: this core's message.
@@ -158,35 +190,17 @@ pub(crate) fn take_routine_if(wanted: impl FnOnce(Run) -> bool) -> Option<NonNul
     local.pending.pop()
 }
 
-/// Notes how long the first of the messages just taken has waited.
-#[inline(always)]
-fn note_wait(local: &mut Local) {
-    if let Some(first) = local.pending.peek() {
+/// Moves what is in the queue to what the core has taken, and notes how long the first of it has waited.
+#[inline(never)]
+pub(super) fn collect(core: &Core, local: &mut Local) {
+    let taken = core.inbox.routine.take();
+    if let Some(first) = taken.peek() {
         // SAFETY: this core's message.
         let since = unsafe { first.as_ref() }.since;
-        let waited = arch::clock::tsc().wrapping_sub(since);
-        if since != 0 && waited > local.counts.longest_wait_ticks && waited < 1 << 63 {
-            local.counts.longest_wait_ticks = waited;
-        }
+        let waited = arch::clock::tsc().saturating_sub(since);
+        local.counts.longest_wait_ticks = local.counts.longest_wait_ticks.max(waited);
     }
-}
-
-/// Moves what is in the queue to what the core has taken. Interrupts off.
-pub(super) fn collect() {
-    let mut late = inbox().routine.take();
-    // SAFETY: as in `take_routine_if`.
-    let pending = &mut unsafe { Local::here() }.pending;
-    let mut all = List::new();
-    let mut reversed = List::new();
-    for message in core::iter::from_fn(|| pending.pop()).chain(core::iter::from_fn(|| late.pop())) {
-        // SAFETY: just taken from a list.
-        unsafe { reversed.push_front(message) };
-    }
-    while let Some(message) = reversed.pop() {
-        // SAFETY: as above.
-        unsafe { all.push_front(message) };
-    }
-    *pending = all;
+    local.pending.append(taken);
 }
 
 /// Whether nothing has been sent to `core` that it has not taken. For a core that halts, which takes what it is sent, it
@@ -200,7 +214,11 @@ pub(crate) fn is_empty(core: usize) -> bool {
 #[inline(always)]
 pub(crate) fn has_routine() -> bool {
     // SAFETY: as in `take_routine_if`.
-    unsafe { Local::here() }.pending.peek().is_some() || !inbox().routine.is_empty()
+    let (core, local) = unsafe {
+        let core = Core::here();
+        (core, core.local())
+    };
+    local.pending.peek().is_some() || !core.inbox.routine.is_empty()
 }
 
 /// Whether a core may halt.

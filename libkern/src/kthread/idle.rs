@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::switch::current;
 use super::thread::{Name, State};
-use super::watch;
+use super::{pool, watch};
 use crate::arch::switch::restart;
 use crate::arch::{clock, irq};
 use crate::console::{self, Drained};
@@ -45,9 +45,8 @@ pub(crate) fn run() -> ! {
     // SAFETY: the running kthread is alive.
     unsafe { current().0.as_ref() }.set_state(State::Running);
     loop {
-        let _ = irq::save_and_disable();
-        kmsg::run_immediates();
-        if let Some(message) = kmsg::take_routine() {
+        irq::disable();
+        if let Some(message) = kmsg::take_next() {
             handle(message);
             continue;
         }
@@ -57,12 +56,13 @@ pub(crate) fn run() -> ! {
             continue;
         }
         mem::answer_trim();
+        pool::trim_if_needed();
         let ticks = POLL_TICKS.load(Ordering::Relaxed);
         // On the way to the halt a sender would find a core that has to be interrupted.
         if ticks > 0 && kmsg::poll(ticks) {
             continue;
         }
-        let _ = irq::save_and_disable();
+        irq::disable();
         if kmsg::prepare_to_halt() == Halt::Now {
             watch::core_halts();
             // SAFETY: as above.
@@ -97,7 +97,7 @@ fn left_something() -> ! {
 /// If a lock is held or interrupts are off.
 pub fn finish(_: Routine) -> ! {
     super::assert_may_block("kthread::finish");
-    let _ = irq::save_and_disable();
+    irq::disable();
     // SAFETY: the running kthread is alive.
     let me = unsafe { current().0.as_ref() };
     // SAFETY: the end of the running stack, on which nothing is needed any more: the idle loop holds nothing.
