@@ -244,16 +244,17 @@ pub(crate) fn stop_halting() {
     inbox().wake();
 }
 
-/// Spins until something comes or `ticks` of the clock have passed, and says which. Interrupts on; a poll, in which senders
-/// see a core that looks.
-#[must_use = "what has come is to be taken, not halted upon"]
+/// Spins until something comes or `ticks` of the clock have passed, and says whether something came. Interrupts on; a
+/// poll, in which senders see a core that looks.
 pub(crate) fn poll(ticks: u64) -> bool {
     let end = arch::clock::tsc().wrapping_add(ticks);
-    while inbox().routine.is_empty() {
+    loop {
+        if !inbox().routine.is_empty() {
+            return true;
+        }
         if end.wrapping_sub(arch::clock::tsc()) as i64 <= 0 {
             return false;
         }
         arch::relax();
     }
-    true
 }

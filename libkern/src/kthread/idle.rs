@@ -58,7 +58,6 @@ pub(crate) fn run() -> ! {
         mem::answer_trim();
         pool::trim_if_needed();
         let ticks = POLL_TICKS.load(Ordering::Relaxed);
-        // On the way to the halt a sender would find a core that has to be interrupted.
         if ticks > 0 && kmsg::poll(ticks) {
             continue;
         }
