@@ -109,7 +109,14 @@ pub(super) unsafe fn give(message: NonNull<Message>) {
 static DEPOT: AtomicPtr<Message> = AtomicPtr::new(ptr::null_mut());
 static DEPOT_LEN: AtomicUsize = AtomicUsize::new(0);
 
-const LAYOUT: Layout = Layout::new::<Message>();
+/// What a message is allocated as: two cache lines, of which the heap keeps a word. Of a message's own size, the heap would
+/// collect pieces in which no message can be aligned, and look through all of them for the next one; so a send to a core
+/// that does not keep up would take the longer, the further that core is behind.
+const LAYOUT: Layout =
+    match Layout::from_size_align(2 * size_of::<Message>() - size_of::<usize>(), align_of::<Message>()) {
+        Ok(layout) => layout,
+        Err(_) => panic!("the size of two cache lines"),
+    };
 
 fn word(batch: NonNull<Message>, index: usize) -> *mut *mut Message {
     // SAFETY: a free message, whose words nobody else uses.
