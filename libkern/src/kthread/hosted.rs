@@ -216,7 +216,7 @@ impl Kthread {
 pub(crate) fn assert_may_block(what: &'static str) {
     // Loom's threads are no cores.
     #[cfg(not(all(loom, test)))]
-    crate::sync::depth::assert_may_block(what);
+    crate::sync::assert_may_block(what);
     #[cfg(all(loom, test))]
     let _ = what;
 }

@@ -19,7 +19,7 @@ use crate::arch::{clock, irq};
 use crate::console::{self, Drained};
 use crate::kmsg::{self, Halt, Message, Routine};
 use crate::mem;
-use crate::sync::depth;
+use crate::sync::{self, depth};
 
 /// What an idle core writes out of the console's ring before it looks for messages again, in bytes.
 const DRAIN_BUDGET: usize = 256;
@@ -85,7 +85,7 @@ fn handle(message: NonNull<Message>) {
 #[cold]
 #[inline(never)]
 fn left_something() -> ! {
-    depth::assert_may_block("a routine message returned, and what comes next");
+    sync::assert_may_block("a routine message returned, and what comes next");
     unreachable!("the depth was not zero a moment ago");
 }
 

@@ -31,7 +31,7 @@ use super::{Sleeper, Wait};
 use crate::arch::switch::{prepare, set_stack, switch};
 use crate::arch::{self, clock, irq, slot};
 use crate::kmsg::{self, Message};
-use crate::sync::{RawSpin, SLOT_KTHREAD, depth, per_core};
+use crate::sync::{self, RawSpin, SLOT_KTHREAD, depth, per_core};
 
 const TAG: usize = 7;
 /// Nothing is to be done.
@@ -88,7 +88,7 @@ fn must_not_block(what: &'static str) -> ! {
     if let Some(handler) = kmsg::current_immediate() {
         panic!("{what} would block in an immediate message, whose handler is {handler:#018x}");
     }
-    depth::assert_may_block(what);
+    sync::assert_may_block(what);
     unreachable!("the depth was not zero a moment ago");
 }
 

@@ -9,7 +9,7 @@
 //! | [`LeafLock`] | off | both | a few instructions inside which nothing is called |
 //! | [`without_interrupts`], [`IrqGuard`] | off | this core's handlers | per-core data |
 //!
-//! All of them count, per core, how deep this core is in them ([`depth`]); whoever blocks asks [`depth::assert_may_block`]
+//! All of them count, per core, how deep this core is in them ([`depth`]); whoever blocks asks [`assert_may_block`]
 //! first. (A [`LeafLock`] does not count: nothing that could ask runs inside one.) Guards are `!Send`. Taking a lock that
 //! this core holds already, be it from an interrupt handler, is a panic that names the lock, not a core that spins for
 //! ever.
@@ -28,6 +28,7 @@
 //! `core::sync::atomic` directly, and an algorithm that deserves a model lives in a type of its own that uses the shims.
 
 pub mod atomic;
+mod blocking;
 pub mod cell;
 pub mod depth;
 mod irq;
@@ -36,10 +37,11 @@ mod percore;
 mod registry;
 mod spin;
 
+pub use blocking::assert_may_block;
 pub use irq::{IrqGuard, without_interrupts};
 pub use leaf::LeafLock;
-pub(crate) use percore::{SLOT_HEAP, SLOT_KTHREAD};
 pub use percore::{PerCore, per_core};
+pub(crate) use percore::{SLOT_HEAP, SLOT_KTHREAD};
 pub use registry::{Entry, Registry};
 pub(crate) use spin::RawSpin;
 pub use spin::{IrqSpinGuard, IrqSpinLock, SpinGuard, SpinLock};

@@ -4,7 +4,7 @@ use super::record::{ARMED, Cancel, DOOMED, Timer};
 use super::timers::{Timers, here};
 use crate::arch;
 use crate::sync::atomic::Ordering;
-use crate::sync::depth;
+use crate::sync::{self, depth};
 
 /// Takes the timer out if it is armed.
 #[inline(always)]
@@ -46,6 +46,6 @@ fn refuse(timer: &Timer) -> ! {
         !here().is_firing(timer),
         "a timer's own `fire` cancels it synchronously, and would wait for itself for ever"
     );
-    depth::assert_may_block("the synchronous cancellation of a timer");
+    sync::assert_may_block("the synchronous cancellation of a timer");
     unreachable!("it was asked because it may not");
 }
