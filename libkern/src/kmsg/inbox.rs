@@ -168,6 +168,8 @@ mod model {
 
     use super::*;
 
+    /// # Safety
+    /// None is needed.
     unsafe fn nothing(_: NonNull<Message>) {}
 
     /// A core with an interrupt line: what `hlt` waits for.

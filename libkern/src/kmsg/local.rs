@@ -7,6 +7,7 @@
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 
+use super::hog::Patience;
 use super::inbox::Inbox;
 use super::message::{List, Message, Run};
 use super::nodes::Cache;
@@ -17,6 +18,7 @@ use crate::sync::per_core;
 #[repr(C, align(64))]
 pub(super) struct Core {
     pub(super) inbox: Inbox,
+    pub(super) patience: Patience,
     local: LocalCell,
 }
 
@@ -49,6 +51,7 @@ pub(super) struct Counts {
 per_core! {
     pub(super) static CORE: Core = Core {
         inbox: Inbox::new(),
+        patience: Patience::new(),
         local: LocalCell(UnsafeCell::new(Local {
             pending: List::new(),
             nodes: Cache::new(),

@@ -30,6 +30,7 @@
 //! | [`nodes`] | where messages' memory comes from |
 //! | [`post`] | sending: which inbox, and whether an interrupt is needed |
 //! | [`local`] | receiving: what a core does with its own inbox |
+//! | [`hog`] | noticing a core that does not look |
 //! | [`stats`] | what is counted, and a dump of what waits |
 //!
 //! # The interrupt is a hint
@@ -62,12 +63,14 @@ mod message;
 
 on_metal! {
     mod closure;
+    mod hog;
     mod local;
     mod nodes;
     mod post;
     mod stats;
 
     pub use closure::{Immediate, Routine};
+    pub use hog::set_hog_limit;
     pub(crate) use local::{
         Halt, current_immediate, has_routine, is_empty, poll, prepare_to_halt, run_immediates, stop_halting, take_next,
         take_routine_if,

@@ -3,9 +3,10 @@
 use core::ptr::NonNull;
 
 use super::closure::{Immediate, Routine};
+use super::hog;
 use super::local::{CORE, Core, Local, collect};
 use super::message::Message;
-use crate::arch::{self, apic, clock, irq};
+use crate::arch::{self, apic, backtrace, clock, core_block, irq};
 use crate::cpu::{self, CoreSet};
 
 /// Has `core` run `f` in interrupt context as soon as it takes interrupts, before any routine message that waits there.
@@ -149,12 +150,18 @@ unsafe fn post_there(core: usize, message: NonNull<Message>) {
     check(core);
     // SAFETY: interrupts are off.
     unsafe { Local::here() }.counts.sent += 1;
+    let now = clock::tsc();
     // SAFETY: not in a queue, so nobody else reads it; by the caller's word.
-    unsafe { (*message.as_ptr()).since = clock::tsc() };
-    let inbox = &CORE.on(core).inbox;
+    unsafe { (*message.as_ptr()).since = now };
+    let target = CORE.on(core);
     // SAFETY: the caller's word.
-    let first = unsafe { inbox.routine.push(message) };
-    count_interrupt(core, first && inbox.needs_interrupt());
+    let first = unsafe { target.inbox.routine.push(message) };
+    if first {
+        target.patience.begin(now);
+    } else if target.patience.is_at_an_end(now) {
+        report_hog(core);
+    }
+    count_interrupt(core, first && target.inbox.needs_interrupt());
 }
 
 /// Interrupts `core` if that is needed, and counts that it was or was not.
@@ -181,6 +188,20 @@ fn check(core: usize) {
 #[inline(never)]
 fn no_such_core(core: usize) -> ! {
     panic!("core {core} cannot be sent messages: {} of {} cores are up", arch::smp::up(), cpu::count());
+}
+
+/// Says which core does not look at its messages, and has it say where it is.
+#[cold]
+#[inline(never)]
+fn report_hog(core: usize) {
+    log::warn!("core {core} has let messages wait for more than {} ms", clock::ticks_to_ns(hog::limit()) / 1_000_000);
+    send_immediate(core, |_| {
+        let core = arch::core_id();
+        let mut frame = backtrace::frame_pointer();
+        for bounds in [core_block::interrupt_stack(), core_block::current_stack()] {
+            frame = backtrace::walk(frame, bounds, |address| log::warn!("core {core} is busy: {address:#018x}"));
+        }
+    });
 }
 
 /// Sends an immediate message to each core of `set`; each runs a clone of `f`. As [`send_immediate`].
