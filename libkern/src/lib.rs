@@ -25,6 +25,7 @@ pub mod sync;
 pub mod time;
 
 on_metal! {
+    pub mod alarm;
     pub mod cpu;
     pub mod dev;
     pub mod entry;
