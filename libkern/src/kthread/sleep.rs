@@ -3,18 +3,30 @@
 use core::ptr::NonNull;
 use core::time::Duration;
 
-use super::{Sleeper, Wait, WaitLock, assert_may_block, block, current, wake};
+use super::switch::{doze, wake_from_handler};
+use super::{Sleeper, Wait, assert_may_block, current};
 use crate::time::Instant;
 use crate::time::timer::Timer;
 
-/// A sleeper and the timer that wakes it, on the sleeper's stack.
-#[repr(C)]
-struct Sleep {
-    /// First, so that its address is the sleep's.
+/// A sleeper and the timer that wakes it, on the sleeper's stack. The timer is armed by the call stack that goes on when the
+/// sleeper has left: then nothing of this can be used too early.
+#[repr(C, align(8))]
+pub(super) struct Doze {
+    /// First, so that its address is the doze's.
     timer: Timer,
+    deadline_ns: u64,
     sleeper: Sleeper,
-    /// Held from before the timer is armed until the sleeper has left its stack.
-    has_left: WaitLock<()>,
+}
+
+impl Doze {
+    /// Arms the timer.
+    ///
+    /// # Safety
+    /// Called once, when nothing uses the sleeper's stack any more.
+    pub(super) unsafe fn arm(&self) {
+        // SAFETY: it stays where it is until it has fired, because the sleeper does not go on before.
+        unsafe { self.timer.arm(self.deadline_ns) };
+    }
 }
 
 /// Sleeps for at least `duration`. Blocks.
@@ -25,24 +37,20 @@ pub fn sleep(duration: Duration) {
     sleep_until(Instant::now() + duration);
 }
 
-/// Sleeps until `deadline` has come; not at all if it has. Blocks.
+/// Sleeps until `deadline` has come; lets others run if it has. Blocks.
 ///
 /// # Panics
 /// As [`sleep`].
 pub fn sleep_until(deadline: Instant) {
     assert_may_block("kthread::sleep");
-    let sleep = Sleep { timer: Timer::new(wake_up), sleeper: current(), has_left: WaitLock::new(()) };
-    let guard = sleep.has_left.lock();
-    // SAFETY: the timer stays where it is until it has fired, because this kthread does not go on before.
-    unsafe { sleep.timer.arm(deadline.as_nanos()) };
-    block(guard, Wait { kind: "its time", object: 0 });
+    let sleep = Doze { timer: Timer::new(wake_up), deadline_ns: deadline.as_nanos(), sleeper: current() };
+    doze(&sleep, Wait { kind: "its time", object: 0 });
 }
 
 /// # Safety
-/// The timer is a [`Sleep`]'s.
+/// As for a timer's function. The timer is a [`Doze`]'s.
 unsafe fn wake_up(timer: NonNull<Timer>) {
-    // SAFETY: the caller's word. The sleep is there until its sleeper is woken.
-    let sleep = unsafe { timer.cast::<Sleep>().as_ref() };
-    drop(sleep.has_left.lock());
-    wake(sleep.sleeper);
+    // SAFETY: the caller's word. The doze is there until its sleeper is woken.
+    let sleeper = unsafe { timer.cast::<Doze>().as_ref() }.sleeper;
+    wake_from_handler(sleeper);
 }

@@ -25,6 +25,7 @@
 use core::ptr::{self, NonNull};
 
 use super::pool;
+use super::sleep::Doze;
 use super::thread::{Kthread, State};
 use super::wait::WaitGuard;
 use super::{Sleeper, Wait};
@@ -42,6 +43,8 @@ const UNLOCK: usize = 1;
 const KEEP: usize = 2;
 /// The address is of a kthread that has ended.
 const ENDED: usize = 3;
+/// The address is of a [`Doze`] whose timer is to be armed.
+const ARM: usize = 4;
 
 per_core! {
     /// The kthread that the idle loop will run on when the one that runs blocks.
@@ -108,6 +111,20 @@ pub(crate) fn block<T>(guard: WaitGuard<'_, T>, wait: Wait) {
     unsafe { go(me, next(), lock.expose_provenance() | UNLOCK) };
 }
 
+/// Blocks the running kthread until the timer wakes it, which is armed when nothing uses this stack any more.
+///
+/// The caller has made sure by [`assert_may_block`] that it may.
+pub(super) fn doze(doze: &Doze, wait: Wait) {
+    // SAFETY: the running kthread is alive.
+    let me = unsafe { current().0.as_ref() };
+    irq::disable();
+    me.wait.set(wait);
+    me.since.store(clock::tsc(), core::sync::atomic::Ordering::Relaxed);
+    me.set_state(State::Blocked);
+    // SAFETY: interrupts are off; the timer, once armed, launches this kthread.
+    unsafe { go(me, next(), ptr::from_ref(doze).expose_provenance() | ARM) };
+}
+
 /// Lets others that this core has messages for run first: this kthread goes to the end of the core's queue. Returns at
 /// once if there is nothing.
 ///
@@ -151,6 +168,16 @@ pub(crate) fn wake_on(sleeper: Sleeper, core: usize) {
     unsafe {
         kmsg::post_routine(core, sleeper.0.as_ref().message());
         irq::restore(flags);
+    }
+}
+
+/// As [`wake`], where interrupts are off.
+#[inline(always)]
+pub(super) fn wake_from_handler(sleeper: Sleeper) {
+    // SAFETY: as in `wake_on`; the caller has interrupts off.
+    unsafe {
+        let kthread = sleeper.0.as_ref();
+        kmsg::post_routine(kthread.core.get() as usize, kthread.message());
     }
 }
 
@@ -247,12 +274,16 @@ pub(super) unsafe fn arrive(token: usize) {
         // SAFETY: left locked by `block`, which stood for the holder.
         UNLOCK => unsafe { (*ptr::with_exposed_provenance::<RawSpin>(address)).unlock() },
         NOTHING => {}
-        tag => arrive_from_kthread(address, tag),
+        tag => arrive_with(address, tag),
     }
 }
 
 #[inline(never)]
-fn arrive_from_kthread(address: usize, tag: usize) {
+fn arrive_with(address: usize, tag: usize) {
+    if tag == ARM {
+        // SAFETY: left by `doze`, and there until its timer has fired.
+        return unsafe { (*ptr::with_exposed_provenance::<Doze>(address)).arm() };
+    }
     let kthread: *mut Kthread = ptr::with_exposed_provenance_mut(address);
     // SAFETY: the token's kthread, which is left.
     let kthread = unsafe { NonNull::new_unchecked(kthread) };

@@ -79,7 +79,8 @@ pub(super) fn core_wakes() {
     HALTING.fetch_sub(1, Ordering::SeqCst);
     // SAFETY: shared between cores by type; each is told its own.
     let (is_confirming, timer) = unsafe { (IS_CONFIRMING.get_unguarded(), CONFIRM.get_unguarded()) };
-    if is_confirming.swap(false, Ordering::Relaxed) {
+    if is_confirming.load(Ordering::Relaxed) {
+        is_confirming.store(false, Ordering::Relaxed);
         let _ = timer.cancel();
     }
 }
