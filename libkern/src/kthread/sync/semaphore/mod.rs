@@ -33,7 +33,7 @@
 use core::fmt;
 
 use super::limit::{Bounds, Interrupted, Limit, blocking};
-use super::waiter::{Queue, Verdict, Waitable, Woken, sleep};
+use super::waiter::{Queue, Waitable, Woken, sleep};
 use crate::kthread::{WaitGuard, WaitLock, assert_may_block};
 use crate::sync::atomic::{AtomicIsize, Ordering};
 
@@ -188,11 +188,7 @@ impl Semaphore {
             slow.bank -= request.lack;
             return Ok(());
         }
-        match sleep(self, slow, request, bounds) {
-            Verdict::Granted => Ok(()),
-            Verdict::TimedOut => Err(Interrupted::TimedOut),
-            Verdict::Aborted => Err(Interrupted::Aborted),
-        }
+        sleep(self, slow, request, bounds)
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 //!
 //! A [`Waiter`] stands in the [`Queue`] of the object and lies on the stack of the kthread that sleeps, so that sleeping
 //! allocates nothing. Every end of a sleep is decided under the lock that protects the queue, once, by whoever takes the
-//! waiter out; what was decided is its [`Verdict`].
+//! waiter out; what was decided is its verdict.
 //!
 //! ```text
 //!             +----------------------- 5 -----------------------+
@@ -45,14 +45,14 @@
 use core::ptr::{self, NonNull};
 
 use super::abort::Target;
-use super::limit::{Aborts, Bounds};
+use super::limit::{Aborts, Bounds, Interrupted};
 use crate::kthread::{Wait, WaitGuard, block, current};
 use crate::time::timer::Timer;
 
 mod queue;
 
-use queue::Waiter;
-pub(super) use queue::{Queue, Verdict, Woken};
+pub(super) use queue::{Queue, Woken};
+use queue::{Verdict, Waiter};
 
 /// What kthreads can sleep on.
 ///
@@ -76,16 +76,23 @@ pub(super) unsafe trait Waitable {
     fn left(&self, state: &mut Self::State, want: Self::Want, woken: &mut Woken<Self::Want>);
 }
 
-/// Sleeps on `object`, whose lock is `state`, until granted what is wanted, or until a limit is reached. The lock is free
-/// afterwards.
+/// Sleeps on `object`, whose lock is `state`, until granted what is wanted. The lock is free afterwards.
 ///
 /// Kthread context; whoever calls has made sure that it may block.
+///
+/// # Errors
+/// If a limit was reached first. Never without limits.
 #[inline(always)]
-pub(super) fn sleep<O: Waitable>(object: &O, state: WaitGuard<'_, O::State>, want: O::Want, bounds: Bounds) -> Verdict {
+pub(super) fn sleep<O: Waitable>(
+    object: &O,
+    state: WaitGuard<'_, O::State>,
+    want: O::Want,
+    bounds: Bounds,
+) -> Result<(), Interrupted> {
     sleep_after(object, state, want, bounds, || ())
 }
 
-/// As [`sleep`]; `then` is called when the kthread is in the queue, under the lock.
+/// As [`sleep()`]; `then` is called when the kthread is in the queue, under the lock.
 #[inline(always)]
 pub(super) fn sleep_after<O: Waitable>(
     object: &O,
@@ -93,7 +100,7 @@ pub(super) fn sleep_after<O: Waitable>(
     want: O::Want,
     bounds: Bounds,
     then: impl FnOnce(),
-) -> Verdict {
+) -> Result<(), Interrupted> {
     let waiter = Waiter::new(current(), want);
     // SAFETY: new. It stays in this frame until `block` or `sleep_within` has returned, which they do when it has its
     // verdict and is awake.
@@ -105,7 +112,12 @@ pub(super) fn sleep_after<O: Waitable>(
         sleep_within(object, state, &waiter, bounds);
     }
     // SAFETY: awake.
-    unsafe { waiter.verdict() }.expect("who wakes a waiter has decided how its wait ended")
+    match unsafe { waiter.verdict() } {
+        Some(Verdict::Granted) => Ok(()),
+        Some(Verdict::TimedOut) => Err(Interrupted::TimedOut),
+        Some(Verdict::Aborted) => Err(Interrupted::Aborted),
+        None => unreachable!("who wakes a waiter has decided how its wait ended"),
+    }
 }
 
 fn wait_for<O: Waitable>(object: &O) -> Wait {

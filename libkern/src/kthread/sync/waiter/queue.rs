@@ -7,7 +7,7 @@ use crate::sync::cell::UnsafeCell;
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::kthread::sync) enum Verdict {
+pub(super) enum Verdict {
     /// The waiter got what it wants.
     Granted,
     /// The time was up first.
