@@ -89,7 +89,11 @@ fn pipeline() {
     ALL_ARRIVED.wait();
     let took = begun.elapsed();
     let hops = ITEMS * cpu::count();
-    println!("pipeline: {ITEMS} items through {} stages in {took:?}, {} ns a hop", cpu::count(), took.as_nanos() / hops as u128);
+    println!(
+        "pipeline: {ITEMS} items through {} stages in {took:?}, {} ns a hop",
+        cpu::count(),
+        took.as_nanos() / hops as u128
+    );
 }
 
 // A message that does not return.

@@ -12,14 +12,14 @@ use crate::cpu::{self, CoreSet};
 /// Has `core` run `f` in interrupt context as soon as it takes interrupts, before any routine message that waits there.
 ///
 /// Any context but NMI; does not wait. `f` runs with interrupts off and must not block. To the running core itself: at
-/// once if interrupts are on.
+/// once if interrupts are on. What `f` returns is dropped.
 ///
 /// # Panics
 /// If there is no such core, or it did not start; or if memory for messages is exhausted.
 #[inline]
-pub fn send_immediate<F: FnOnce(Immediate) + Send + 'static>(core: usize, f: F) {
+pub fn send_immediate<R, F: FnOnce(Immediate) -> R + Send + 'static>(core: usize, f: F) {
     // SAFETY: it borrows nothing.
-    unsafe { send_immediate_borrowing(core, f) };
+    unsafe { send_immediate_borrowing(core, move |context| drop(f(context))) };
 }
 
 /// As [`send_immediate`], for a closure that borrows.
@@ -52,9 +52,9 @@ pub(crate) unsafe fn send_immediate_borrowing<F: FnOnce(Immediate) + Send>(core:
 /// # Panics
 /// As [`send_immediate`].
 #[inline]
-pub fn send_routine<F: FnOnce(Routine) + Send + 'static>(core: usize, f: F) {
+pub fn send_routine<R, F: FnOnce(Routine) -> R + Send + 'static>(core: usize, f: F) {
     // SAFETY: it borrows nothing.
-    unsafe { send_routine_borrowing(core, f) };
+    unsafe { send_routine_borrowing(core, move |context| drop(f(context))) };
 }
 
 /// As [`send_routine`], for a closure that borrows.
@@ -205,21 +205,21 @@ fn report_hog(core: usize) {
 }
 
 /// Sends an immediate message to each core of `set`; each runs a clone of `f`. As [`send_immediate`].
-pub fn multicast_immediate<F: FnOnce(Immediate) + Clone + Send + 'static>(set: &CoreSet, f: F) {
+pub fn multicast_immediate<R, F: FnOnce(Immediate) -> R + Clone + Send + 'static>(set: &CoreSet, f: F) {
     set.iter().for_each(|core| send_immediate(core, f.clone()));
 }
 
 /// Sends a routine message to each core of `set`; each runs a clone of `f`. As [`send_routine`].
-pub fn multicast_routine<F: FnOnce(Routine) + Clone + Send + 'static>(set: &CoreSet, f: F) {
+pub fn multicast_routine<R, F: FnOnce(Routine) -> R + Clone + Send + 'static>(set: &CoreSet, f: F) {
     set.iter().for_each(|core| send_routine(core, f.clone()));
 }
 
 /// Sends an immediate message to every core that is up, this one included. As [`send_immediate`].
-pub fn broadcast_immediate<F: FnOnce(Immediate) + Clone + Send + 'static>(f: F) {
+pub fn broadcast_immediate<R, F: FnOnce(Immediate) -> R + Clone + Send + 'static>(f: F) {
     multicast_immediate(&CoreSet::all(), f);
 }
 
 /// Sends a routine message to every core that is up, this one included. As [`send_routine`].
-pub fn broadcast_routine<F: FnOnce(Routine) + Clone + Send + 'static>(f: F) {
+pub fn broadcast_routine<R, F: FnOnce(Routine) -> R + Clone + Send + 'static>(f: F) {
     multicast_routine(&CoreSet::all(), f);
 }
