@@ -1,6 +1,8 @@
 //! A lock for a handful of instructions.
 
-use super::spin::Raw;
+use core::mem;
+
+use super::spin::{Raw, RawGuard};
 use crate::arch::irq;
 
 /// Data under a lock that is held for a few instructions with interrupts off, in which nothing else is called: no other
@@ -27,7 +29,7 @@ impl<T> LeafLock<T> {
     #[inline(always)]
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let flags = irq::save_and_disable();
-        let result = f(&mut self.inner.lock());
+        let result = f(&mut self.lock());
         // SAFETY: the flags are the innermost ones, because `f` neither turns interrupts off nor on; the value that
         // vouched for interrupts being off, the lock's guard, is gone.
         unsafe { irq::restore(flags) };
@@ -38,7 +40,53 @@ impl<T> LeafLock<T> {
     #[inline(always)]
     pub fn with_interrupts_off<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         debug_assert!(!irq::enabled(), "a leaf lock is taken with interrupts on");
-        f(&mut self.inner.lock())
+        f(&mut self.lock())
+    }
+
+    /// Takes the lock if it is free, for a function that hands it on to another. Interrupts are off, and stay so until it
+    /// is released.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn try_acquire(&self) -> bool {
+        self.inner.try_lock().map(mem::forget).is_some()
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), but waits for the lock.
+    pub(crate) fn acquire(&self) {
+        mem::forget(self.inner.lock());
+    }
+
+    /// What was acquired.
+    ///
+    /// # Safety
+    /// The caller has acquired the lock, has no other reference, and gives this one up before it releases it.
+    #[inline(always)]
+    #[expect(clippy::mut_from_ref, reason = "the lock makes it the only one")]
+    pub(crate) unsafe fn acquired(&self) -> &mut T {
+        // SAFETY: the caller's word.
+        unsafe { &mut *self.inner.as_mut_ptr() }
+    }
+
+    /// # Safety
+    /// The caller has acquired the lock.
+    #[inline(always)]
+    pub(crate) unsafe fn release(&self) {
+        // SAFETY: the caller's word.
+        unsafe { self.inner.force_unlock() };
+    }
+
+    #[inline(always)]
+    fn lock(&self) -> RawGuard<'_, T> {
+        match self.inner.try_lock() {
+            Some(guard) => guard,
+            None => self.wait(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait(&self) -> RawGuard<'_, T> {
+        self.inner.lock()
     }
 
     /// Runs `f` on the data if nobody has the lock. For reports, which may come while a core was stopped with it.

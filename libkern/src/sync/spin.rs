@@ -68,7 +68,7 @@ impl RawSpin {
         unsafe { self.inner.force_unlock() };
     }
 }
-type RawGuard<'a, T> = SpinMutexGuard<'a, T, Relax>;
+pub(super) type RawGuard<'a, T> = SpinMutexGuard<'a, T, Relax>;
 
 /// Nobody. Holders are core numbers.
 const NOBODY: usize = usize::MAX;

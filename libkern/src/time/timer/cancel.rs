@@ -1,22 +1,41 @@
 //! Taking back what was armed.
 
-use super::record::{ARMED, Cancel, DOOMED, Timer};
-use super::timers::{Timers, here};
-use crate::arch;
+use super::record::{Cancel, FLAGS, Timer};
+use super::timers::{IsHeld, Timers, here};
+use crate::arch::{self, irq};
 use crate::sync::atomic::Ordering;
 use crate::sync::{self, depth};
 
 /// Takes the timer out if it is armed.
 #[inline(always)]
 pub(super) fn cancel(timer: &Timer) -> Cancel {
-    loop {
-        // Relaxed: leads to a lock, or is an answer that promises nothing about `fire`.
-        let home = timer.home.load(Ordering::Relaxed);
-        let Some(timers) = Timers::of(home).filter(|_| home & ARMED != 0) else { return Cancel::Missed };
-        if timers.take_out(timer, home) {
-            return Cancel::Disarmed;
-        }
+    // Relaxed: leads to a lock, or is an answer that promises nothing about `fire`.
+    let home = timer.home.load(Ordering::Relaxed);
+    if home & FLAGS != 0 {
+        return Cancel::Missed;
     }
+    // SAFETY: it is the timer's, and has no flag.
+    let timers = unsafe { Timers::at(home) };
+    let flags = irq::save_and_disable();
+    // SAFETY: interrupts are off, and the flags the innermost.
+    unsafe { timers.disarm_or(timer, flags, Cancel::Disarmed, |is_held| cancel_slowly(timers, timer, is_held, flags)) }
+}
+
+#[cold]
+#[inline(never)]
+fn cancel_slowly(timers: &'static Timers, timer: &Timer, is_held: IsHeld, flags: irq::Flags) -> Cancel {
+    // SAFETY: the caller is `cancel`, on its short way.
+    let is_home = unsafe {
+        timers.with_held(is_held, flags, |mut held| {
+            let is_home = held.is_armed(timer);
+            if is_home {
+                held.disarm(timer);
+            }
+            is_home
+        })
+    };
+    // If not, it has fired, was cancelled by another, and may have been armed since.
+    if is_home { Cancel::Disarmed } else { cancel(timer) }
 }
 
 /// Takes the timer out if it is armed, and waits until it is not being fired.
@@ -33,8 +52,7 @@ pub(super) fn cancel_sync(timer: &Timer) -> Cancel {
             while timers.is_firing(timer) {
                 arch::relax();
             }
-            // Relaxed: `fire` is over, and nobody else may arm it now.
-            timer.home.fetch_and(!DOOMED, Ordering::Relaxed);
+            timers.pardon(timer);
         }
         return if found.was_armed { Cancel::Disarmed } else { Cancel::Missed };
     }

@@ -18,6 +18,7 @@
 //! | [`wheel`] | which deadline is next |
 //! | [`record`] | what a timer is made of |
 //! | [`timers`] | a core's timers: arming, firing, and the protocol between the two and a canceller |
+//! | [`state`] | what of these is under the lock, and the hardware |
 //! | [`cancel`] | the canceller's side |
 //! | [`stats`] | what is counted |
 //!
@@ -37,6 +38,7 @@ mod cancel;
 mod hosted;
 mod lock;
 mod record;
+mod state;
 mod stats;
 mod timers;
 mod wheel;
@@ -46,7 +48,11 @@ pub use hosted::{Entered, TestClock};
 pub use record::{Cancel, Fire, Timer};
 pub use stats::TimerStats;
 
-use timers::Refused;
+pub(crate) use timers::{Held, IsHeld, Tell, Timers};
+
+use crate::arch::irq;
+use crate::sync::atomic::Ordering;
+use record::{FLAGS, IDLE};
 
 impl Timer {
     /// Has `fire` called on the running core once `deadline_ns` has come, in nanoseconds of the core's clock
@@ -62,13 +68,13 @@ impl Timer {
     /// # Panics
     /// If it is armed.
     pub unsafe fn arm(&self, deadline_ns: u64) {
-        let flags = crate::arch::irq::save_and_disable();
-        // SAFETY: the caller's word; interrupts are off, so that the core stays the same.
-        let armed = unsafe { timers::here().arm(self, deadline_ns) };
-        // SAFETY: the innermost.
-        unsafe { crate::arch::irq::restore(flags) };
-        if armed == Err(Refused::Armed) {
-            armed_twice();
+        let flags = irq::save_and_disable();
+        let timers = timers::here();
+        // SAFETY: the caller's word; interrupts are off, so that the core stays the same, and the flags the innermost.
+        unsafe {
+            timers.arm_or(self, deadline_ns, 0, flags, (), |is_held| {
+                arm_slowly(timers, self, deadline_ns, is_held, flags);
+            });
         }
     }
 
@@ -89,9 +95,25 @@ impl Timer {
     }
 }
 
-#[cold]
-fn armed_twice() -> ! {
-    panic!("a timer is armed that is armed already")
+/// Arms a timer whose deadline is before all others, or that may not be armed.
+///
+/// # Safety
+/// The caller is [`Timer::arm`], on its short way.
+#[inline(never)]
+unsafe fn arm_slowly(timers: &'static Timers, timer: &Timer, deadline_ns: u64, is_held: IsHeld, flags: irq::Flags) {
+    // SAFETY: the caller's word.
+    let was_armed = unsafe {
+        timers.with_held(is_held, flags, |mut held| {
+            // Relaxed: who changes it has this lock, or must not do so now.
+            let home = timer.home.load(Ordering::Relaxed);
+            if home & IDLE != 0 {
+                // These are this core's: there is nobody to tell.
+                let _ = held.arm(timer, deadline_ns, 0);
+            }
+            home & FLAGS == 0
+        })
+    };
+    assert!(!was_armed, "a timer is armed that is armed already");
 }
 
 /// What the one-shot interrupt calls.

@@ -5,14 +5,14 @@ use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 
 use super::wheel::Entry;
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// In `home`: it is in the home's wheel.
-pub(super) const ARMED: usize = 1;
-/// In `home`: somebody waits for its `fire` to return, and it must not be armed again until then.
+/// In `home`: it is not armed, and may be.
+pub(super) const IDLE: usize = 1;
+/// In `home`: it is not armed, and must not be, because somebody waits for its `fire` to return.
 pub(super) const DOOMED: usize = 2;
-/// All that is in `home` beside the address.
-pub(super) const FLAGS: usize = ARMED | DOOMED;
+/// What is in `home` beside the address. None of them means that it is armed.
+pub(super) const FLAGS: usize = IDLE | DOOMED;
 
 /// What a timer calls when its time has come.
 ///
@@ -27,14 +27,16 @@ pub type Fire = unsafe fn(NonNull<Timer>);
 /// Dropping one that is armed is a panic.
 ///
 /// # Invariants
-/// `home` is 0 or the address of a core's timers, with flags. While it has [`ARMED`], the entry is in those timers' wheel.
-/// ([`Timers`](super::timers::Timers) says who changes it, and how.)
+/// `home` is an address and one of [`FLAGS`] or none. The address is 0 or that of a core's timers; without a flag, it is
+/// the latter, and the entry is in those timers' wheel. ([`Timers`](super::timers::Timers) says who changes it, and how.)
 #[derive(Debug)]
 #[repr(C)]
 pub struct Timer {
     entry: UnsafeCell<Entry>,
     pub(super) home: AtomicUsize,
     pub(super) fire: Fire,
+    /// What its armer noted. Changes under the lock of its home.
+    pub(super) note: AtomicU64,
     _pinned: PhantomPinned,
 }
 
@@ -57,20 +59,32 @@ impl Timer {
     #[cfg(not(all(loom, test)))]
     #[must_use]
     pub const fn new(fire: Fire) -> Self {
-        Self { entry: UnsafeCell::new(Entry::new()), home: AtomicUsize::new(0), fire, _pinned: PhantomPinned }
+        Self {
+            entry: UnsafeCell::new(Entry::new()),
+            home: AtomicUsize::new(IDLE),
+            fire,
+            note: AtomicU64::new(0),
+            _pinned: PhantomPinned,
+        }
     }
 
     /// A timer that is not armed. Loom's types have no constant constructor.
     #[cfg(all(loom, test))]
     pub fn new(fire: Fire) -> Self {
-        Self { entry: UnsafeCell::new(Entry::new()), home: AtomicUsize::new(0), fire, _pinned: PhantomPinned }
+        Self {
+            entry: UnsafeCell::new(Entry::new()),
+            home: AtomicUsize::new(IDLE),
+            fire,
+            note: AtomicU64::new(0),
+            _pinned: PhantomPinned,
+        }
     }
 
     /// Whether it is armed. Any context; stale at once, unless the caller knows who else arms and cancels it.
     #[must_use]
     pub fn is_armed(&self) -> bool {
         // Relaxed: says nothing about anything else.
-        self.home.load(Ordering::Relaxed) & ARMED != 0
+        self.home.load(Ordering::Relaxed) & FLAGS == 0
     }
 
     /// What is in the wheel. The pointer leads to the timer too, of which it is the first field.

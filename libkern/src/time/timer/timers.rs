@@ -3,31 +3,31 @@
 //! ```text
 //!                +------------------- 4 -------------------+
 //!                v                                         |
-//!   idle ---1--> armed ---2--> firing (the core's marker; no ARMED) ---3--> idle
+//!   idle ---1--> armed ---2--> firing (idle, and the core's marker) ---3--> idle
 //!    ^             |              |   ^
 //!    +------5------+              +-6-+
 //! ```
 //!
-//! 1. [`Timers::arm`]: into the wheel of the running core, which becomes the timer's *home*.
-//! 2. [`Timers::serve`]: the deadline has come. Under the lock: out of the wheel, the core's marker set to the timer, and
-//!    then `home` loses ARMED. Without it: `fire` is called.
+//! 1. [`Timers::arm_or`]: into the wheel of the running core, which becomes the timer's *home*.
+//! 2. [`Timers::serve`]: the deadline has come. Under the lock: out of the wheel, and the core's marker set to the timer.
+//!    Without it: `fire` is called.
 //! 3. `fire` has returned: the marker is cleared. The timer is not touched, because it may be gone.
 //! 4. `fire` arms its timer again, as in 1.
-//! 5. [`Timers::take_out`], [`Timers::retract`]: out of the home's wheel, by whatever core.
-//! 6. [`Timers::retract`]: who cancels synchronously finds it firing. `home` gets DOOMED, with which edge 4 does nothing,
+//! 5. [`Timers::disarm_or`], [`Timers::retract`]: out of the home's wheel, by whatever core.
+//! 6. [`Timers::retract`]: who cancels synchronously finds it firing. `home` is DOOMED, with which edge 4 does nothing,
 //!    until the marker is cleared. So what is waited for is one call of `fire`, even of a `fire` that arms its timer for a
 //!    moment that has come already.
 //!
 //! # Who touches what
 //!
-//! A timer's entry, and ARMED in its `home`, change under the lock of the home. `home` is read without it to find the lock,
-//! and read again under it. The marker is written by its own core only. So is the hardware's timer, with interrupts
+//! A timer's entry, and its `home`, change under the lock of the home, and once more under that of the new home as it is
+//! armed elsewhere. `home` is read without it to find the lock, and read again under it. The marker is written by its own core only. So is the hardware's timer, with interrupts
 //! off: a core that cancels another's last timer leaves that one an interrupt that finds nothing to do.
 //!
 //! # Hazards
 //!
-//! 1. *Cancelled while it fires.* The marker is set and ARMED goes under the lock, so a canceller with the lock that finds
-//!    neither ARMED nor the marker knows that `fire` has returned. Without the lock it would not: `fire` may arm its timer
+//! 1. *Cancelled while it fires.* Edge 2 is taken under the lock, so a canceller with the lock that finds the timer neither
+//!    armed nor in the marker knows that `fire` has returned. Without the lock it would not: `fire` may arm its timer
 //!    and return between the two looks. (Races, alarms: the handler uses what is being unset.)
 //! 2. *Freed by whom `fire` woke.* From the call of `fire` on, the marker is a number. A new timer at the same address may
 //!    be taken for the old one while the old call lasts, and then waits for its end without need.
@@ -39,10 +39,11 @@
 use core::ptr;
 
 use super::lock::Lock;
-use super::record::{ARMED, DOOMED, FLAGS, Timer};
+use super::record::{DOOMED, FLAGS, IDLE, Timer};
+use super::state::State;
 use super::stats::TimerStats;
-use super::wheel::{Next, Wheel};
-use crate::arch::{self, clock};
+use super::wheel::Next;
+use crate::arch::{clock, irq};
 use crate::sync::atomic::{AtomicPtr, Ordering};
 
 /// How many timers one interrupt fires at most.
@@ -51,30 +52,36 @@ pub(super) const FIRED: usize = 64;
 /// The timers of a core.
 #[derive(Debug)]
 #[repr(align(64))]
-pub(super) struct Timers {
+pub(crate) struct Timers {
     /// The timer that this core is firing. Never followed.
     firing: AtomicPtr<Timer>,
     state: Lock<State>,
 }
 
+/// A core's timers with their lock held, and interrupts off.
 #[derive(Debug)]
-struct State {
-    armed: usize,
-    /// The hardware interrupts at this moment, or earlier; the end of time if it is not armed. While timers are served: the
-    /// moment at which that began.
-    wakes_at_ns: u64,
-    is_serving: bool,
-    counts: TimerStats,
-    wheel: Wheel,
+pub(crate) struct Held<'a> {
+    timers: &'static Timers,
+    state: &'a mut State,
 }
 
-/// Why a timer was not armed.
+/// Whether somebody who goes on has the lock already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// It is armed.
-    Armed,
-    /// It is being cancelled, and its `fire` has not returned yet.
-    Doomed,
+pub(crate) enum IsHeld {
+    /// It was taken on the short way.
+    Yes,
+    /// It has to be waited for.
+    No,
+}
+
+/// Who has to be told that a timer was armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Tell {
+    /// Nobody.
+    Nobody,
+    /// The core whose timers these are has to [`program`] its hardware.
+    Core,
 }
 
 /// What a synchronous canceller finds.
@@ -83,6 +90,56 @@ pub(super) struct Retracted {
     pub(super) was_armed: bool,
     /// It is doomed, and somebody has to wait and to take that back.
     pub(super) is_firing: bool,
+}
+
+impl Held<'_> {
+    /// Whether these timers are the home of this one, and it is armed.
+    pub(crate) fn is_armed(&self, timer: &Timer) -> bool {
+        // Relaxed: with the lock of the home held, it stays.
+        timer.home.load(Ordering::Relaxed) == self.timers.address()
+    }
+
+    /// Arms a timer, whose home these then are. On another core than theirs, that one may have to be told.
+    ///
+    /// # Safety
+    /// It is not armed. It stays where it is until it is not armed any more.
+    pub(crate) unsafe fn arm(&mut self, timer: &Timer, deadline_ns: u64, note: u64) -> Tell {
+        let (mut deadline_ns, mut tell) = (deadline_ns, Tell::Nobody);
+        if deadline_ns < self.state.wakes_at_ns {
+            let lead = self.state.lead(deadline_ns, ptr::eq(self.timers, here()));
+            deadline_ns = lead.deadline_ns;
+            if lead.must_tell {
+                tell = Tell::Core;
+            }
+        }
+        // SAFETY: the caller's word.
+        unsafe { self.timers.enter(self.state, timer, deadline_ns, note) };
+        tell
+    }
+
+    /// Takes a timer out.
+    ///
+    /// # Safety
+    /// It is armed, and these are its home.
+    pub(crate) unsafe fn disarm(&mut self, timer: &Timer) {
+        // SAFETY: the caller's word.
+        unsafe { self.timers.leave(self.state, timer) };
+        if self.state.armed == 0 {
+            self.timers.none_is_left(self.state);
+        }
+    }
+
+    /// What the timer's armer noted.
+    pub(crate) fn note(&self, timer: &Timer) -> u64 {
+        // Relaxed: the lock.
+        timer.note.load(Ordering::Relaxed)
+    }
+
+    /// Notes something else.
+    pub(crate) fn set_note(&mut self, timer: &Timer, note: u64) {
+        // Relaxed: the lock.
+        timer.note.store(note, Ordering::Relaxed);
+    }
 }
 
 impl Timers {
@@ -105,77 +162,179 @@ impl Timers {
         unsafe { ptr::with_exposed_provenance::<Self>(home & !FLAGS).as_ref() }
     }
 
-    /// Edges 1 and 4.
-    ///
-    /// # Safety
-    /// As for [`Timer::arm`]; these are the running core's timers, and interrupts are off.
+    /// Runs `f`, a few instructions that call nothing, with the lock held. Any context but NMI.
     #[inline(always)]
-    pub(super) unsafe fn arm(&'static self, timer: &Timer, deadline_ns: u64) -> Result<(), Refused> {
-        self.state.with_interrupts_off(|state| {
-            // Relaxed: who changes it has this lock, or must not do so now (the caller's word).
-            let home = timer.home.load(Ordering::Relaxed);
-            if home & FLAGS != 0 {
-                return Err(if home & ARMED != 0 { Refused::Armed } else { Refused::Doomed });
-            }
-            let deadline_ns = if deadline_ns < state.wakes_at_ns { state.lead(deadline_ns) } else { deadline_ns };
-            // SAFETY: not armed, so in no wheel; from here on it is this one's, until ARMED goes (the caller's word).
-            unsafe { state.wheel.insert(timer.entry(), deadline_ns) };
-            state.armed += 1;
-            // INVARIANT: it is in the wheel. Relaxed: who acts on it takes the lock first.
-            timer.home.store(ptr::from_ref(self).expose_provenance() | ARMED, Ordering::Relaxed);
-            Ok(())
-        })
+    pub(crate) fn with<R>(&'static self, f: impl FnOnce(Held<'_>) -> R) -> R {
+        self.state.with(|state| f(Held { timers: self, state }))
     }
 
-    /// Edge 5, if the timer's `home` is still the one given, which has ARMED and leads here.
+    /// The timers that are the `home` of a timer that is armed.
+    ///
+    /// # Safety
+    /// `home` was a timer's, and has no flag.
     #[inline(always)]
-    pub(super) fn take_out(&'static self, timer: &Timer, home: usize) -> bool {
-        self.state.with(|state| {
-            // Relaxed: as long as it leads here with ARMED, it changes under this lock only.
-            let is_home = timer.home.load(Ordering::Relaxed) == home;
-            if is_home {
-                self.remove(state, timer, home);
-            }
-            is_home
-        })
+    pub(super) unsafe fn at(home: usize) -> &'static Self {
+        // SAFETY: by the invariant of `Timer`, and they live for ever.
+        unsafe { &*ptr::with_exposed_provenance::<Self>(home) }
+    }
+
+    /// Edges 1 and 4, the short way: if nobody has the lock, the timer may be armed, and its deadline is not before all
+    /// others. Else `otherwise`, with or without the lock, as it is told; it releases it and restores `flags`.
+    ///
+    /// # Safety
+    /// As for [`Timer::arm`]. Interrupts are off, and `flags` are from turning them off. These are the running core's timers,
+    /// or the timer's only home.
+    #[inline(always)]
+    pub(crate) unsafe fn arm_or<R>(
+        &'static self,
+        timer: &Timer,
+        deadline_ns: u64,
+        note: u64,
+        flags: irq::Flags,
+        done: R,
+        otherwise: impl FnOnce(IsHeld) -> R,
+    ) -> R {
+        if !self.state.try_acquire() {
+            return otherwise(IsHeld::No);
+        }
+        // SAFETY: acquired; the reference is gone when it is released.
+        let state = unsafe { self.state.acquired() };
+        // Relaxed: who changes it has this lock, or must not do so now (the caller's word).
+        if timer.home.load(Ordering::Relaxed) & IDLE == 0 || deadline_ns < state.wakes_at_ns {
+            return otherwise(IsHeld::Yes);
+        }
+        // SAFETY: not armed; acquired; the innermost flags.
+        unsafe {
+            self.enter(state, timer, deadline_ns, note);
+            self.state.release();
+            irq::restore(flags);
+        }
+        done
+    }
+
+    /// Edge 5, the short way: if nobody has the lock, the timer is armed here, and others are too. Else `otherwise`, as in
+    /// [`arm_or`](Self::arm_or).
+    ///
+    /// # Safety
+    /// Interrupts are off, and `flags` are from turning them off.
+    #[inline(always)]
+    pub(crate) unsafe fn disarm_or<R>(
+        &'static self,
+        timer: &Timer,
+        flags: irq::Flags,
+        done: R,
+        otherwise: impl FnOnce(IsHeld) -> R,
+    ) -> R {
+        if !self.state.try_acquire() {
+            return otherwise(IsHeld::No);
+        }
+        // SAFETY: acquired; the reference is gone when it is released.
+        let state = unsafe { self.state.acquired() };
+        // Relaxed: while it is armed here, it changes under this lock only.
+        if timer.home.load(Ordering::Relaxed) != self.address() || state.armed == 1 {
+            return otherwise(IsHeld::Yes);
+        }
+        // SAFETY: armed, here; acquired; the innermost flags.
+        unsafe {
+            self.leave(state, timer);
+            self.state.release();
+            irq::restore(flags);
+        }
+        done
+    }
+
+    /// Goes on where the short way ended: runs `f` with the lock, releases it, and restores `flags`.
+    ///
+    /// # Safety
+    /// Interrupts are off, and `flags` are from turning them off. The lock is held as `is_held` says.
+    pub(crate) unsafe fn with_held<R>(
+        &'static self,
+        is_held: IsHeld,
+        flags: irq::Flags,
+        f: impl FnOnce(Held<'_>) -> R,
+    ) -> R {
+        if is_held == IsHeld::No {
+            self.state.acquire();
+        }
+        // SAFETY: acquired, and not released before the reference is gone; the innermost flags.
+        unsafe {
+            let result = f(Held { timers: self, state: self.state.acquired() });
+            self.state.release();
+            irq::restore(flags);
+            result
+        }
+    }
+
+    /// # Safety
+    /// The timer is not armed, and stays where it is until it is not armed any more. `state` is that of these timers.
+    #[inline(always)]
+    unsafe fn enter(&'static self, state: &mut State, timer: &Timer, deadline_ns: u64, note: u64) {
+        // SAFETY: in no wheel, because it is not armed; from here on it is in this one, until it is not armed any more.
+        unsafe { state.wheel.insert(timer.entry(), deadline_ns) };
+        state.armed += 1;
+        // Relaxed, both: who acts on them takes the lock first. INVARIANT: it is in the wheel.
+        timer.note.store(note, Ordering::Relaxed);
+        timer.home.store(self.address(), Ordering::Relaxed);
+    }
+
+    /// # Safety
+    /// The timer is armed, and this is its home. `state` is that of these timers.
+    #[inline(always)]
+    unsafe fn leave(&'static self, state: &mut State, timer: &Timer) {
+        // SAFETY: in this wheel (invariant of `Timer`).
+        unsafe { state.wheel.remove(timer.entry()) };
+        // Relaxed: who arms it next takes a lock, or was told by the canceller.
+        timer.home.store(self.address() | IDLE, Ordering::Relaxed);
+        state.counts.cancelled += 1;
+        state.armed -= 1;
+    }
+
+    /// Another core's hardware is not within reach: that core is interrupted once more.
+    fn none_is_left(&'static self, state: &mut State) {
+        if ptr::eq(self, here()) {
+            state.disarm();
+        }
+    }
+
+    /// The `home` of a timer that is armed here.
+    #[inline(always)]
+    fn address(&'static self) -> usize {
+        ptr::from_ref(self).expose_provenance()
     }
 
     /// Edge 5 if it is armed, and the beginning of edge 6 if it is being fired. `None` if these are not its home any more.
     pub(super) fn retract(&'static self, timer: &Timer) -> Option<Retracted> {
-        self.state.with(|state| {
+        self.with(|mut held| {
             // Relaxed: as long as it leads here, all of it that matters here changes under this lock only.
-            let home = timer.home.load(Ordering::Relaxed);
-            if home & !FLAGS != ptr::from_ref(self).addr() {
+            if timer.home.load(Ordering::Relaxed) & !FLAGS != self.address() {
                 return None;
             }
-            let was_armed = home & ARMED != 0;
+            let was_armed = held.is_armed(timer);
             if was_armed {
-                self.remove(state, timer, home);
+                // SAFETY: as just seen.
+                unsafe { held.disarm(timer) };
             }
             let is_firing = self.is_firing(timer);
             if is_firing {
                 // Relaxed: for `arm`, called by that `fire`, which takes this lock.
-                timer.home.fetch_or(DOOMED, Ordering::Relaxed);
+                timer.home.store(self.address() | DOOMED, Ordering::Relaxed);
             }
             Some(Retracted { was_armed, is_firing })
         })
     }
 
-    #[inline(always)]
-    fn remove(&'static self, state: &mut State, timer: &Timer, home: usize) {
-        // SAFETY: `home` has ARMED, so it is in this wheel (invariant of `Timer`).
-        unsafe { state.wheel.remove(timer.entry()) };
-        // Relaxed: who arms it next takes a lock, or was told by the canceller.
-        timer.home.store(home & !ARMED, Ordering::Relaxed);
-        state.counts.cancelled += 1;
-        state.armed -= 1;
-        if state.armed == 0 && ptr::eq(self, here()) {
-            state.disarm();
-        }
+    /// The second half of edge 6: `fire` has returned, so the timer may be armed again.
+    pub(super) fn pardon(&'static self, timer: &Timer) {
+        self.with(|_| {
+            // Relaxed, both: whoever else has doomed it has this lock, as had who armed it since, if that was here.
+            if timer.home.load(Ordering::Relaxed) == self.address() | DOOMED {
+                timer.home.store(self.address() | IDLE, Ordering::Relaxed);
+            }
+        });
     }
 
     /// Whether this core is firing the timer.
-    pub(super) fn is_firing(&self, timer: &Timer) -> bool {
+    pub(crate) fn is_firing(&self, timer: &Timer) -> bool {
         // Acquire: pairs with the store in `serve` that clears it.
         ptr::eq(self.firing.load(Ordering::Acquire), timer)
     }
@@ -192,7 +351,7 @@ impl Timers {
                 if fired == 0 {
                     is_spent = state.begin(now_ns);
                 }
-                let next = if fired < FIRED || state.armed == 0 { state.wheel.take(now_ns) } else { Next::Again };
+                let next = if fired < FIRED || state.armed == 0 { state.take(now_ns) } else { Next::Again };
                 let Next::Due(entry) = next else {
                     state.end(next, began_ns, is_spent);
                     return None;
@@ -204,7 +363,7 @@ impl Timers {
                 let fire = due.fire;
                 // Relaxed, both: who draws conclusions from them has the lock.
                 self.firing.store(timer.as_ptr(), Ordering::Relaxed);
-                due.home.store(ptr::from_ref(self).expose_provenance(), Ordering::Relaxed);
+                due.home.store(self.address() | IDLE, Ordering::Relaxed);
                 Some((fire, timer))
             });
             let Some((fire, timer)) = due else { return };
@@ -218,75 +377,21 @@ impl Timers {
     }
 
     /// When the wheel is to be looked at next: not later than the earliest deadline.
-    pub(super) fn next_deadline(&self) -> Option<u64> {
-        self.state.with(|state| state.wheel.next_deadline())
+    pub(super) fn next_deadline(&'static self) -> Option<u64> {
+        self.with(|held| held.state.wheel.next_deadline())
     }
 
-    pub(super) fn stats(&self) -> TimerStats {
-        self.state.with(|state| TimerStats { armed: state.armed, ..state.counts })
+    pub(super) fn stats(&'static self) -> TimerStats {
+        self.with(|held| TimerStats { armed: held.state.armed, ..held.state.counts })
     }
 }
 
-impl State {
-    const fn new() -> Self {
-        Self { armed: 0, wakes_at_ns: u64::MAX, is_serving: false, counts: TimerStats::new(), wheel: Wheel::new() }
-    }
-
-    /// Sees to it that the core is interrupted for a deadline before all others, and gives the deadline that counts: one
-    /// that has passed is now.
-    #[inline(always)]
-    fn lead(&mut self, deadline_ns: u64) -> u64 {
-        let now_ns = clock::now_ns();
-        let deadline_ns = deadline_ns.max(now_ns);
-        if !self.is_serving {
-            self.wakes_at_ns = deadline_ns;
-            arch::timer::arm(deadline_ns - now_ns);
-        }
-        deadline_ns
-    }
-
-    /// Nothing is armed any more.
-    #[inline(always)]
-    fn disarm(&mut self) {
-        if !self.is_serving {
-            self.wakes_at_ns = u64::MAX;
-            arch::timer::disarm();
-        }
-    }
-
-    /// Whether the hardware's timer is spent.
-    fn begin(&mut self, now_ns: u64) -> bool {
-        let is_spent = self.wakes_at_ns <= now_ns;
-        self.counts.interrupts += 1;
-        self.is_serving = true;
-        self.wakes_at_ns = now_ns;
-        is_spent
-    }
-
-    fn account(&mut self, late_ns: u64) {
-        self.armed -= 1;
-        self.counts.fired += 1;
-        self.counts.late_sum_ns += late_ns;
-        self.counts.late_max_ns = self.counts.late_max_ns.max(late_ns);
-    }
-
-    fn end(&mut self, next: Next, began_ns: u64, is_spent: bool) {
-        self.is_serving = false;
-        if next == Next::Never {
-            self.wakes_at_ns = u64::MAX;
-            if !is_spent {
-                arch::timer::disarm();
-            }
-            return;
-        }
-        // Anew: the looks have taken time.
-        let now_ns = clock::now_ns();
-        self.wakes_at_ns = match next {
-            Next::At(deadline_ns) => deadline_ns.max(now_ns),
-            _ => now_ns + (now_ns - began_ns),
-        };
-        arch::timer::arm(self.wakes_at_ns - now_ns);
-    }
+/// Has the running core's hardware armed as its timers want it: another core has armed one of them. Any context but NMI.
+pub(crate) fn program() {
+    let flags = irq::save_and_disable();
+    here().state.with_interrupts_off(State::program);
+    // SAFETY: the innermost.
+    unsafe { irq::restore(flags) };
 }
 
 #[cfg(not(any(test, feature = "hosted")))]
@@ -297,7 +402,7 @@ crate::sync::per_core! {
 /// The running core's. Stale like every core's; with interrupts off it is not.
 #[cfg(not(any(test, feature = "hosted")))]
 #[inline(always)]
-pub(super) fn here() -> &'static Timers {
+pub(crate) fn here() -> &'static Timers {
     // SAFETY: they may be shared, and callers for whom it matters that they are this core's have interrupts off.
     unsafe { TIMERS.get_unguarded() }
 }
@@ -307,7 +412,7 @@ pub(super) fn here() -> &'static Timers {
 /// # Panics
 /// If there is no such core.
 #[cfg(not(any(test, feature = "hosted")))]
-pub(super) fn on(core: usize) -> &'static Timers {
+pub(crate) fn on(core: usize) -> &'static Timers {
     TIMERS.on(core)
 }
 
@@ -321,7 +426,7 @@ std::thread_local! {
 /// # Panics
 /// If it has chosen none.
 #[cfg(any(test, feature = "hosted"))]
-pub(super) fn here() -> &'static Timers {
+pub(crate) fn here() -> &'static Timers {
     HERE.get().expect("a thread that uses timers has entered a test clock (`time::timer::TestClock`)")
 }
 

@@ -88,9 +88,9 @@ pub(super) enum Next {
 /// Entries by deadline.
 ///
 /// # Invariants
-/// An entry is in the slot that its deadline (or the base, if that was later when it was inserted) and the base say, but
-/// for those in the slot `splitting`. Each list is a ring; `heads` has the one that came first. A slot's bit is set if and
-/// only if its list is not empty. Every occupied slot but `splitting` begins after the base or, on level 0, at it.
+/// An entry is in the slot that its deadline and the base say, but for those in the slot `splitting`. Each list is a ring; `heads` has the one that came first. The bit of a slot whose list
+/// is not empty is set; that of an empty one is until somebody finds it so. Every slot with entries but `splitting` begins
+/// after the base or, on level 0, at it.
 #[derive(Debug)]
 pub(super) struct Wheel {
     base_ns: u64,
@@ -109,12 +109,18 @@ impl Wheel {
         Self { base_ns: 0, occupied: [0; ALL_SLOTS / 64], splitting: 0, heads: [ptr::null_mut(); ALL_SLOTS] }
     }
 
-    /// Puts an entry in. One whose deadline has passed counts as due at the base.
+    /// The moment that nothing is inserted before. Only [`take`](Self::take) moves it, and not beyond the moment given there.
+    pub(super) fn base_ns(&self) -> u64 {
+        self.base_ns
+    }
+
+    /// Puts an entry in. (One with a deadline before the base might be taken late.)
     ///
     /// # Safety
     /// The entry is in no wheel, and the wheel's until it is removed or taken.
     #[inline(always)]
     pub(super) unsafe fn insert(&mut self, entry: NonNull<Entry>, deadline_ns: u64) {
+        debug_assert!(deadline_ns >= self.base_ns, "{deadline_ns} is before {}", self.base_ns);
         // SAFETY: the caller's entry.
         unsafe {
             (*entry.as_ptr()).deadline_ns = deadline_ns;
@@ -171,7 +177,7 @@ impl Wheel {
     }
 
     /// When to look next: not later than the earliest deadline. `None` if the wheel is empty.
-    pub(super) fn next_deadline(&self) -> Option<u64> {
+    pub(super) fn next_deadline(&mut self) -> Option<u64> {
         if self.splitting != 0 && !self.heads[usize::from(self.splitting)].is_null() {
             return Some(self.base_ns);
         }
@@ -200,11 +206,19 @@ impl Wheel {
         true
     }
 
-    /// The first occupied slot. While one is being split, perhaps that one.
+    /// The first slot with entries; while one is being split, perhaps that one. Clears the bits that it finds wrong, each of
+    /// which somebody set who inserted.
     #[inline(always)]
-    fn first(&self) -> Option<u8> {
-        let word = self.occupied.iter().position(|&word| word != 0)?;
-        Some((word * 64) as u8 + self.occupied[word].trailing_zeros() as u8)
+    fn first(&mut self) -> Option<u8> {
+        loop {
+            let word = self.occupied.iter().position(|&word| word != 0)?;
+            let bit = self.occupied[word].trailing_zeros();
+            let slot = word * 64 + bit as usize;
+            if !self.heads[slot].is_null() {
+                return Some(slot as u8);
+            }
+            self.occupied[word] &= self.occupied[word] - 1;
+        }
     }
 
     /// When a slot begins.
@@ -247,20 +261,19 @@ impl Wheel {
     /// As for [`insert`](Self::insert).
     #[inline(always)]
     unsafe fn link(&mut self, entry: *mut Entry, deadline_ns: u64) {
-        let key = deadline_ns.max(self.base_ns);
-        // A key that differs in no digit belongs to level 0, as one that differs in the lowest does.
-        let highest = 63 - ((key ^ self.base_ns) | 1).leading_zeros();
+        // One that differs in no digit belongs to level 0, as one that differs in the lowest does.
+        let highest = 63 - ((deadline_ns ^ self.base_ns) | 1).leading_zeros();
         let shift = highest & !(DIGIT - 1);
-        let slot = (shift * (SLOTS as u32 / DIGIT)) as u8 + ((key >> shift) as u8 & (SLOTS as u8 - 1));
-        let head = self.heads[usize::from(slot)];
+        let slot = shift as usize * (SLOTS / DIGIT as usize) + (deadline_ns >> shift) as usize % SLOTS;
+        let head = self.heads[slot];
         // SAFETY: the caller's entry; what is in a list is the wheel's.
         unsafe {
-            (*entry).slot = slot;
+            (*entry).slot = slot as u8;
             if head.is_null() {
                 (*entry).next = entry;
                 (*entry).prev = entry;
-                self.heads[usize::from(slot)] = entry;
-                self.occupied[usize::from(slot) / 64] |= 1 << (slot % 64);
+                self.heads[slot] = entry;
+                self.occupied[slot / 64] |= 1 << (slot % 64);
             } else {
                 let tail = (*head).prev;
                 (*entry).next = head;
@@ -281,7 +294,6 @@ impl Wheel {
             let next = (*entry).next;
             if next == entry {
                 self.heads[usize::from(slot)] = ptr::null_mut();
-                self.occupied[usize::from(slot) / 64] &= !(1 << (slot % 64));
                 return;
             }
             let prev = (*entry).prev;
