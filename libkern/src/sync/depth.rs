@@ -35,5 +35,5 @@ pub fn interrupts_off() -> u8 {
 #[inline(always)]
 #[must_use]
 pub fn may_block() -> bool {
-    arch::depth::first_half() == 0
+    arch::depth::first_half_is_zero()
 }

@@ -40,9 +40,9 @@ pub fn get<const LANE: usize>() -> u8 {
     here().lanes[LANE].load(Relaxed)
 }
 
-/// Whether any of the first four counters of the running core is not zero: they, as one number. Any context.
+/// Whether the first four counters of the running core are all zero. Any context.
 #[inline(always)]
 #[must_use]
-pub fn first_half() -> u32 {
-    u32::from_le_bytes(core::array::from_fn(|lane| here().lanes[lane].load(Relaxed)))
+pub fn first_half_is_zero() -> bool {
+    here().lanes[..LANES / 2].iter().all(|lane| lane.load(Relaxed) == 0)
 }
