@@ -7,7 +7,8 @@
 //!
 //! A kthread that ends leaves its stack first; the call stack that goes on there notes the end ([`has_left`]). Then either
 //! somebody joins, takes the value and gives the kthread to the pool, or the handle had been dropped, and the value and
-//! the kthread go at once. The two are told apart under the kthread's own lock.
+//! the kthread go: at once, or, if dropping the value is work, by a routine message, which may block like any. The two are
+//! told apart under the kthread's own lock.
 //!
 //! # Panics
 //!
@@ -17,13 +18,13 @@
 use alloc::boxed::Box;
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
+use core::mem::{ManuallyDrop, needs_drop};
 use core::ptr::{self, NonNull};
 
 use super::pool::{self, DEFAULT_STACK, SpawnError};
 use super::switch::{arrive, current, leave_ended, leave_for_joiner};
 use super::thread::{Ending, Kthread, Name, State};
-use super::{Wait, assert_may_block, block, wake};
+use super::{Sleeper, Wait, assert_may_block, block, wake};
 use crate::arch::switch::prepare;
 use crate::arch::{self, irq};
 use crate::kmsg;
@@ -39,8 +40,8 @@ pub(super) struct Work {
     slot: *mut (),
     /// Turns the closure at `slot` into its result.
     run: unsafe fn(*mut ()),
-    /// Drops the result at `slot`.
-    discard: unsafe fn(*mut ()),
+    /// Drops the result at `slot`. None if there is nothing to be done for that.
+    discard: Option<unsafe fn(*mut ())>,
 }
 
 /// A closure, and later what it returned.
@@ -143,7 +144,8 @@ impl<'a> Builder<'a> {
             slot.write(Slot { f: ManuallyDrop::new(f) });
             this.sp.set(prepare(top, start));
         }
-        this.work.set(Some(Work { slot: slot.cast(), run: run::<F, T>, discard: discard::<F, T> }));
+        let discard = const { if needs_drop::<T>() { Some(discard::<F, T> as unsafe fn(*mut ())) } else { None } };
+        this.work.set(Some(Work { slot: slot.cast(), run: run::<F, T>, discard }));
         this.name.set(if self.name.is_empty() { Name::EMPTY } else { Name::new(self.name) });
         *this.ending.lock() = Ending::default();
         if this.abort.is_requested() {
@@ -228,7 +230,19 @@ pub(super) fn has_left(kthread: NonNull<Kthread>) {
     match joiner {
         Some(joiner) => wake(joiner),
         // SAFETY: its handle is gone, and it has ended.
-        None => unsafe { discard_and_pool(kthread) },
+        None if !this.has_result_to_drop() => unsafe { discard_and_pool(kthread) },
+        None => {
+            // What drops a result is anybody's code: not for this place, between two stacks.
+            let ended = Sleeper(kthread);
+            // SAFETY: as above.
+            kmsg::send_routine(arch::core_id(), move |_| unsafe { discard_and_pool({ ended }.0) });
+        }
+    }
+}
+
+impl Kthread {
+    fn has_result_to_drop(&self) -> bool {
+        self.work.get().is_some_and(|work| work.discard.is_some())
     }
 }
 
@@ -237,8 +251,8 @@ pub(super) fn has_left(kthread: NonNull<Kthread>) {
 unsafe fn discard_and_pool(kthread: NonNull<Kthread>) {
     // SAFETY: the caller's word.
     unsafe {
-        if let Some(work) = kthread.as_ref().work.take() {
-            (work.discard)(work.slot);
+        if let Some(Work { slot, discard: Some(discard), .. }) = kthread.as_ref().work.take() {
+            discard(slot);
         }
         pool::put(kthread);
     }
