@@ -2,6 +2,10 @@
 
 #![no_std]
 
+mod raw_timer;
+
+pub use raw_timer::RawTimer;
+
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use libkern::arch::{clock, core_block, irq, relax};

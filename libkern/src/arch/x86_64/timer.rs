@@ -19,6 +19,10 @@ use super::{apic, clock, features};
 const IA32_TSC_DEADLINE: u32 = 0x6e0;
 const X2APIC_INITIAL_COUNT: u32 = 0x838;
 const XAPIC_INITIAL_COUNT: usize = 0x380;
+const X2APIC_VECTOR: u32 = 0x832;
+const XAPIC_VECTOR: usize = 0x320;
+/// In the register that holds the vector.
+const MODE_TSC_DEADLINE: u32 = 2 << 17;
 
 /// The model-specific register that arms the timer; 0 if it is in memory.
 static REGISTER: AtomicU32 = AtomicU32::new(X2APIC_INITIAL_COUNT);
@@ -70,6 +74,25 @@ pub fn arm(delay_ns: u64) {
 #[inline(always)]
 pub fn disarm() {
     write(REGISTER.load(Ordering::Relaxed), 0);
+}
+
+/// Has this core's timer interrupt at another vector than [`apic::vector::TIMER`], or at that one again. For tests that
+/// want the timer for themselves, or an interrupt with a frame. Not armed afterwards; interrupts off.
+pub fn set_vector(vector: u8) {
+    disarm();
+    let mode = if REGISTER.load(Ordering::Relaxed) == IA32_TSC_DEADLINE { MODE_TSC_DEADLINE } else { 0 };
+    let entry = u32::from(vector) | mode;
+    if features::get().x2apic {
+        // SAFETY: this core's register; whoever chose the vector has a handler.
+        unsafe { Msr::new(X2APIC_VECTOR).write(entry.into()) };
+    } else {
+        // SAFETY: as above; it is in the page that was mapped at boot.
+        unsafe {
+            let registers = paging::reach(xapic_base(), 4096, Caching::Uncached).expect("mapped since boot");
+            registers.add(XAPIC_VECTOR).cast::<u32>().write_volatile(entry);
+            asm!("mfence", options(nostack, preserves_flags));
+        }
+    }
 }
 
 #[inline(always)]

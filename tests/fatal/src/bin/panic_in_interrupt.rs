@@ -3,12 +3,16 @@
 #![no_std]
 #![no_main]
 
-use libkern::arch::{apic, interrupts, irq, timer};
+use libkern::arch::{interrupts, irq, timer};
+
+/// Nobody else's.
+const VECTOR: u8 = 0x60;
 
 #[libkern::main]
 fn main() {
-    interrupts::set_handler(apic::vector::TIMER, |_| panic!("expected in an interrupt"));
+    interrupts::set_handler(VECTOR, |_| panic!("expected in an interrupt"));
     let _ = irq::save_and_disable();
+    timer::set_vector(VECTOR);
     timer::arm(1_000_000);
     // SAFETY: the handlers are in place, and `main` depends on nothing.
     unsafe { irq::enable_and_halt() };

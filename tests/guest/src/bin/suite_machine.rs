@@ -8,7 +8,8 @@ extern crate alloc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use libkern::arch::{MAX_CORES, PAGE_SIZE, apic, clock, core_block, features, interrupts, irq, paging, timer};
+use guest_tests::RawTimer;
+use libkern::arch::{MAX_CORES, PAGE_SIZE, clock, core_block, features, interrupts, irq, paging, timer};
 use libkern::testing::{Skipped, metric, skip};
 use libkern::{cpu, kthread, machine, random, time};
 
@@ -157,13 +158,12 @@ fn wait_for(limit_ns: u64, what: &str, done: impl Fn() -> bool) {
 #[libkern::test]
 fn the_one_shot_timer_comes_once_and_never_early() {
     static FIRED_AT: AtomicU64 = AtomicU64::new(0);
-    interrupts::set_handler(apic::vector::TIMER, |_| {
-        FIRED_AT.store(clock::now_ns(), Ordering::Relaxed);
-        TICKS.fetch_add(1, Ordering::Relaxed);
-    });
-    kthread::call_all(|_| {});
     for core in 0..cpu::count().min(4) {
         kthread::call(core, || {
+            let _timer = RawTimer::take(|_| {
+                FIRED_AT.store(clock::now_ns(), Ordering::Relaxed);
+                TICKS.fetch_add(1, Ordering::Relaxed);
+            });
             for delay_ns in [0, 1_000, 50_000, 2_000_000] {
                 let before = TICKS.load(Ordering::Relaxed);
                 let off = irq::save_and_disable();
@@ -184,7 +184,7 @@ fn the_one_shot_timer_comes_once_and_never_early() {
 
 #[libkern::test]
 fn a_timer_that_is_disarmed_does_not_come() {
-    interrupts::set_handler(apic::vector::TIMER, |_| {
+    let _timer = RawTimer::take(|_| {
         TICKS.fetch_add(1, Ordering::Relaxed);
     });
     let before = TICKS.load(Ordering::Relaxed);
@@ -201,7 +201,7 @@ fn a_timer_that_is_disarmed_does_not_come() {
 #[libkern::test]
 fn vector_registers_survive_interrupts() {
     static HITS: AtomicU64 = AtomicU64::new(0);
-    interrupts::set_handler(apic::vector::TIMER, |_| {
+    let _timer = RawTimer::take(|_| {
         // Arithmetic that the compiler puts into vector registers.
         let mix: f64 = (0..8).map(|n| f64::from(n) * 1.5).sum();
         HITS.fetch_add(core::hint::black_box(mix) as u64 / 42, Ordering::Relaxed);
@@ -218,8 +218,6 @@ fn vector_registers_survive_interrupts() {
         assert_eq!((sum(1.25), sum(-7.5)), expected);
         HITS.load(Ordering::Relaxed) > start + 500
     });
-    interrupts::set_handler(apic::vector::TIMER, |_| {});
-    timer::disarm();
 }
 
 #[libkern::test]

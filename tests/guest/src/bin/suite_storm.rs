@@ -14,7 +14,8 @@ use core::arch::global_asm;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use libkern::arch::{apic, clock, interrupts, irq, qemu, timer};
+use guest_tests::RawTimer;
+use libkern::arch::{clock, irq, qemu, timer};
 use libkern::mem::{self, Heap};
 use libkern::testing::{Skipped, metric, skip};
 
@@ -86,7 +87,6 @@ fn storm(longest: u64, window: impl Fn(u64)) {
             window(delay_ns);
         }
     }
-    interrupts::set_handler(apic::vector::TIMER, |_| {});
 }
 
 /// Whether nanoseconds are instructions: a second has a thousand million of them.
@@ -101,7 +101,7 @@ fn the_red_zone_and_all_vector_registers_survive_an_interrupt_at_every_instructi
     }
     let (start, end) = ((&raw const storm_window_start).addr() as u64, (&raw const storm_window_end).addr() as u64);
     assert!(end - start <= WINDOW_LEN as u64);
-    interrupts::set_handler(apic::vector::TIMER, |frame| {
+    let _timer = RawTimer::take(|frame| {
         let (start, end) = ((&raw const storm_window_start).addr() as u64, (&raw const storm_window_end).addr() as u64);
         if (start..end).contains(&frame.rip) {
             let at = (frame.rip - start) as usize;
@@ -147,7 +147,7 @@ fn the_heap_may_be_used_by_what_interrupts_it_at_any_instruction() -> Result<(),
         return skip("instructions are not counted here");
     }
     static WHERE: [AtomicU64; 64] = [const { AtomicU64::new(0) }; 64];
-    interrupts::set_handler(apic::vector::TIMER, |frame| {
+    let _timer = RawTimer::take(|frame| {
         // By the low bits: enough to see that the sweep moves.
         WHERE[(frame.rip as usize >> 6) % 64].fetch_or(1 << (frame.rip % 64), Ordering::Relaxed);
         let marks = [3, 5];
