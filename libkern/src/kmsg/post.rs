@@ -131,13 +131,33 @@ pub(crate) unsafe fn post_routine(core: usize, message: NonNull<Message>) {
 pub(crate) unsafe fn post_here(message: NonNull<Message>) {
     // SAFETY: interrupts are off, and the references end here; the caller's message.
     unsafe {
+        if !try_post_here(message) {
+            let here = Core::here();
+            collect(here, here.local());
+            let local = here.local();
+            local.counts.sent += 1;
+            local.pending.push_back(message);
+        }
+    }
+}
+
+/// As [`post_here`], unless others have sent something that the core has not taken yet. Says whether it did.
+///
+/// # Safety
+/// As for [`post_routine`].
+#[inline(always)]
+#[must_use]
+pub(crate) unsafe fn try_post_here(message: NonNull<Message>) -> bool {
+    // SAFETY: interrupts are off, and the references end here; the caller's message.
+    unsafe {
         let here = Core::here();
         let local = here.local();
         if !here.inbox.routine.is_empty() {
-            collect(here, local);
+            return false;
         }
         local.counts.sent += 1;
         local.pending.push_back(message);
+        true
     }
 }
 

@@ -58,6 +58,11 @@ impl<T> WaitLock<T> {
         Self { inner: Mutex::new(value) }
     }
 
+    /// As [`lock`](Self::lock), where interrupts are on.
+    pub(crate) fn lock_with_interrupts_on(&self) -> WaitGuard<'_, T> {
+        self.lock()
+    }
+
     /// Waits until nobody else has the lock, and takes it. Any context.
     #[inline]
     pub(crate) fn lock(&self) -> WaitGuard<'_, T> {
@@ -180,6 +185,18 @@ pub(crate) fn block<T>(guard: WaitGuard<'_, T>, wait: Wait) {
 /// Lets a kthread go on that [`block`]s or is about to. Once for each time. Any context.
 pub(crate) fn wake(sleeper: Sleeper) {
     sleeper.kthread().wake();
+}
+
+/// Releases the lock under which the sleeper was taken out of its queue, and wakes it.
+pub(crate) fn unlock_and_wake<T>(guard: WaitGuard<'_, T>, sleeper: Sleeper) {
+    drop(guard);
+    wake(sleeper);
+}
+
+/// As [`unlock_and_wake`].
+pub(crate) fn unlock_and_wake_on<T>(guard: WaitGuard<'_, T>, sleeper: Sleeper, core: usize) {
+    drop(guard);
+    wake_on(sleeper, core);
 }
 
 /// As [`wake`]; on the host, which core it goes on on is the host's business.

@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 use core::time::Duration;
 
-use super::switch::{doze, wake_from_handler};
+use super::switch::{doze, wake_in_handler};
 use super::{Sleeper, Wait, assert_may_block, current};
 use crate::time::Instant;
 use crate::time::timer::Timer;
@@ -52,5 +52,5 @@ pub fn sleep_until(deadline: Instant) {
 unsafe fn wake_up(timer: NonNull<Timer>) {
     // SAFETY: the caller's word. The doze is there until its sleeper is woken.
     let sleeper = unsafe { timer.cast::<Doze>().as_ref() }.sleeper;
-    wake_from_handler(sleeper);
+    wake_in_handler(sleeper);
 }

@@ -164,20 +164,49 @@ pub(crate) fn wake(sleeper: Sleeper) {
 #[inline(always)]
 pub(crate) fn wake_on(sleeper: Sleeper, core: usize) {
     let flags = irq::save_and_disable();
+    wake_and_restore(sleeper, core, flags);
+}
+
+/// Releases the lock under which the sleeper was taken out of its queue, and wakes it as [`wake`] does.
+#[inline(always)]
+pub(crate) fn unlock_and_wake<T>(guard: WaitGuard<'_, T>, sleeper: Sleeper) {
+    // SAFETY: the sleeper is alive until its message is sent.
+    unlock_and_wake_on(guard, sleeper, unsafe { sleeper.0.as_ref() }.core.get() as usize);
+}
+
+/// As [`unlock_and_wake`], on the core named.
+#[inline(always)]
+pub(crate) fn unlock_and_wake_on<T>(guard: WaitGuard<'_, T>, sleeper: Sleeper, core: usize) {
+    wake_and_restore(sleeper, core, guard.unlock_masked());
+}
+
+/// As [`wake`], in an interrupt handler.
+#[inline(always)]
+pub(super) fn wake_in_handler(sleeper: Sleeper) {
+    // SAFETY: the sleeper is alive until its message is sent.
+    wake_and_restore(sleeper, unsafe { sleeper.0.as_ref() }.core.get() as usize, irq::Flags(false));
+}
+
+/// Sends the launch message. Interrupts are off, and `flags` the innermost. Where it takes more than a few instructions,
+/// that is a call that does all the rest, so that what remains here calls nothing and needs no stack.
+#[inline(always)]
+fn wake_and_restore(sleeper: Sleeper, core: usize, flags: irq::Flags) {
     // SAFETY: blocked, and woken once: the message is not in a queue. Afterwards nothing touches the kthread.
     unsafe {
-        kmsg::post_routine(core, sleeper.0.as_ref().message());
-        irq::restore(flags);
+        if core == arch::core_id() && kmsg::try_post_here(sleeper.0.as_ref().message()) {
+            irq::restore(flags);
+        } else {
+            wake_elsewhere(sleeper, core, flags);
+        }
     }
 }
 
-/// As [`wake`], where interrupts are off.
-#[inline(always)]
-pub(super) fn wake_from_handler(sleeper: Sleeper) {
-    // SAFETY: as in `wake_on`; the caller has interrupts off.
+#[inline(never)]
+fn wake_elsewhere(sleeper: Sleeper, core: usize, flags: irq::Flags) {
+    // SAFETY: as in `wake_and_restore`.
     unsafe {
-        let kthread = sleeper.0.as_ref();
-        kmsg::post_routine(kthread.core.get() as usize, kthread.message());
+        kmsg::post_routine(core, sleeper.0.as_ref().message());
+        irq::restore(flags);
     }
 }
 
@@ -269,12 +298,14 @@ unsafe fn go(from: &Kthread, to: &Kthread, token: usize) {
 /// First thing after a switch, with its token.
 #[inline(always)]
 pub(super) unsafe fn arrive(token: usize) {
-    let address = token & !TAG;
-    match token & TAG {
+    if token == NOTHING {
+        return;
+    }
+    if token & TAG == UNLOCK {
         // SAFETY: left locked by `block`, which stood for the holder.
-        UNLOCK => unsafe { (*ptr::with_exposed_provenance::<RawSpin>(address)).unlock() },
-        NOTHING => {}
-        tag => arrive_with(address, tag),
+        unsafe { (*ptr::with_exposed_provenance::<RawSpin>(token - UNLOCK)).unlock() };
+    } else {
+        arrive_with(token & !TAG, token & TAG);
     }
 }
 

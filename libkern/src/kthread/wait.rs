@@ -46,7 +46,27 @@ impl<T> WaitLock<T> {
     }
 }
 
+impl<T> WaitLock<T> {
+    /// As [`lock`](Self::lock), where interrupts are on, as they are where code may block.
+    #[inline(always)]
+    pub(crate) fn lock_with_interrupts_on(&self) -> WaitGuard<'_, T> {
+        irq::disable();
+        self.raw.lock();
+        WaitGuard { lock: self, flags: irq::Flags(true), _not_send: PhantomData }
+    }
+}
+
 impl<'a, T> WaitGuard<'a, T> {
+    /// Releases the lock and leaves interrupts as they are, which is off. Says how they were.
+    #[inline(always)]
+    pub(super) fn unlock_masked(self) -> irq::Flags {
+        let flags = self.flags;
+        let raw = self.leave_locked();
+        // SAFETY: this guard stood for the holder; the lock is there, since a reference to it is.
+        unsafe { (*raw).unlock() };
+        flags
+    }
+
     /// Gives up the guard and leaves the lock held and interrupts off. Whoever has the lock's address releases it.
     #[inline(always)]
     pub(super) fn leave_locked(self) -> *const RawSpin {

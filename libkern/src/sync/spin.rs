@@ -55,6 +55,15 @@ impl RawSpin {
     /// Waits for the lock and takes it. Interrupts are off, and stay off until it is released.
     #[inline(always)]
     pub(crate) fn lock(&self) {
+        match self.inner.try_lock() {
+            Some(guard) => core::mem::forget(guard),
+            None => self.wait(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait(&self) {
         core::mem::forget(self.inner.lock());
     }
 

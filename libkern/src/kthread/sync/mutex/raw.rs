@@ -29,7 +29,7 @@
 //! 2. *Locked twice by one kthread* would be a sleep for ever. The word says who has it, so it is a panic.
 //! 3. *A sleeper gives up*: it leaves the bit, and the owner's `hand_over` finds nobody.
 
-use super::super::limit::{Bounds, Interrupted, Limit};
+use super::super::limit::{Interrupted, Limit};
 use super::super::waiter::{Queue, Waitable, Woken, sleep};
 use crate::kthread::{WaitGuard, WaitLock, assert_may_block, current};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -67,7 +67,7 @@ impl RawMutex {
         if self.take(me) {
             return Ok(());
         }
-        self.lock_slow(me, limit.bounds()).map_err(|why| limit.cut(why))
+        self.lock_slow(me, limit).map_err(|why| limit.cut(why))
     }
 
     /// Edge 1, if it leads anywhere.
@@ -86,7 +86,7 @@ impl RawMutex {
     #[cold]
     #[inline(never)]
     #[track_caller]
-    fn lock_slow(&self, me: usize, bounds: Bounds) -> Result<(), Interrupted> {
+    fn lock_slow<L: Limit>(&self, me: usize, limit: L) -> Result<(), Interrupted> {
         let queue = self.queue.lock();
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
@@ -102,7 +102,7 @@ impl RawMutex {
                 Err(now) => word = now,
             }
         }
-        sleep(self, queue, me, bounds)
+        sleep(self, queue, me, limit.bounds())
     }
 
     /// Edge 2, or 4. By the owner; any context.

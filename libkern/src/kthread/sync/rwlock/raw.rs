@@ -24,7 +24,7 @@
 //! 2. *A writer at the head gives up.* Readers behind it can go if some read already: `left` serves.
 //! 3. *Two serve at once*: the lock is one's at a time, and what there is to serve shows in the word.
 
-use super::super::limit::{Bounds, Interrupted, Limit};
+use super::super::limit::{Interrupted, Limit};
 use super::super::waiter::{Queue, Waitable, Woken, sleep};
 use crate::kthread::{WaitGuard, WaitLock, assert_may_block};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -85,7 +85,7 @@ impl RawRwLock {
         if self.try_lock(access) {
             return Ok(());
         }
-        self.lock_slow(access, limit.bounds()).map_err(|why| limit.cut(why))
+        self.lock_slow(access, limit).map_err(|why| limit.cut(why))
     }
 
     #[inline(always)]
@@ -96,7 +96,7 @@ impl RawRwLock {
 
     #[cold]
     #[inline(never)]
-    fn lock_slow(&self, access: Access, bounds: Bounds) -> Result<(), Interrupted> {
+    fn lock_slow<L: Limit>(&self, access: Access, limit: L) -> Result<(), Interrupted> {
         let queue = self.queue.lock();
         let enter_or_queue = |word| Some(access.enter(word).unwrap_or(word | QUEUED));
         // Acquire: as in `try_lock`. If it leads into the queue: for whom `serve` lets in without looking.
@@ -106,7 +106,7 @@ impl RawRwLock {
         if access.enter(was).is_some() {
             return Ok(());
         }
-        sleep(self, queue, access, bounds)
+        sleep(self, queue, access, limit.bounds())
     }
 
     /// A reader leaves. Any context.

@@ -32,9 +32,9 @@
 
 use core::fmt;
 
-use super::limit::{Bounds, Interrupted, Limit, blocking};
+use super::limit::{Interrupted, Limit, blocking};
 use super::waiter::{Queue, Waitable, Woken, sleep};
-use crate::kthread::{WaitGuard, WaitLock, assert_may_block};
+use crate::kthread::{Sleeper, WaitGuard, WaitLock, assert_may_block, unlock_and_wake, unlock_and_wake_on};
 use crate::sync::atomic::{AtomicIsize, Ordering};
 
 #[cfg(all(loom, test))]
@@ -121,7 +121,7 @@ impl Semaphore {
     /// Gives a unit, and says whether that woke somebody, who goes on on the core on which it went to sleep. Any context.
     #[inline]
     pub fn up(&self) -> bool {
-        self.give(1, Woken::wake) > 0
+        self.give_one(unlock_and_wake)
     }
 
     /// As [`up`](Self::up), but whoever is woken goes on on `core`. Any context.
@@ -130,7 +130,7 @@ impl Semaphore {
     /// If somebody is woken and there is no such core.
     #[inline]
     pub fn up_on(&self, core: usize) -> bool {
-        self.give(1, |woken| woken.wake_on(core)) > 0
+        self.give_one(|slow, sleeper| unlock_and_wake_on(slow, sleeper, core))
     }
 
     /// Gives `units` units, and says how many that woke. Any context; takes as long as it takes to wake them.
@@ -176,19 +176,19 @@ impl Semaphore {
         if had >= units {
             return Ok(());
         }
-        self.take_slow(Request { units, lack: units - had.max(0) }, limit.bounds()).map_err(|why| limit.cut(why))
+        self.take_slow(Request { units, lack: units - had.max(0) }, limit).map_err(|why| limit.cut(why))
     }
 
     /// Takes what the word did not have.
     #[cold]
     #[inline(never)]
-    fn take_slow(&self, request: Request, bounds: Bounds) -> Result<(), Interrupted> {
-        let mut slow = self.slow.lock();
+    fn take_slow<L: Limit>(&self, request: Request, limit: L) -> Result<(), Interrupted> {
+        let mut slow = self.slow.lock_with_interrupts_on();
         if slow.queue.is_empty() && slow.bank >= request.lack {
             slow.bank -= request.lack;
             return Ok(());
         }
-        sleep(self, slow, request, bounds)
+        sleep(self, slow, request, limit.bounds())
     }
 
     #[inline(always)]
@@ -202,6 +202,29 @@ impl Semaphore {
             return 0;
         }
         wake(self.pay(units.min(-had)))
+    }
+
+    #[inline(always)]
+    fn give_one(&self, wake: impl FnOnce(WaitGuard<'_, Slow>, Sleeper)) -> bool {
+        // Release: as in `give`.
+        self.units.fetch_add(1, Ordering::Release) < 0 && self.pay_one(wake)
+    }
+
+    /// Gives a unit to those who sleep, now or in a moment. It lets at most one of them go, because the bank had less than
+    /// the first one lacks, and has nothing left when that one goes.
+    #[cold]
+    #[inline(never)]
+    fn pay_one(&self, wake: impl FnOnce(WaitGuard<'_, Slow>, Sleeper)) -> bool {
+        let mut slow = self.slow.lock();
+        let bank = slow.bank + 1;
+        if slow.queue.first().is_none_or(|first| bank < first.lack) {
+            slow.bank = bank;
+            return false;
+        }
+        slow.bank = 0;
+        let sleeper = slow.queue.grant_first();
+        wake(slow, sleeper);
+        true
     }
 
     /// Gives units to those who sleep for them, now or in a moment.

@@ -108,9 +108,11 @@ pub(super) fn sleep_after<O: Waitable>(
     then();
     if bounds.is_none() {
         block(state, wait_for(object));
-    } else {
-        sleep_within(object, state, &waiter, bounds);
+        // SAFETY: awake.
+        debug_assert_eq!(unsafe { waiter.verdict() }, Some(Verdict::Granted), "nothing else can end this wait");
+        return Ok(());
     }
+    sleep_within(object, state, &waiter, bounds);
     // SAFETY: awake.
     match unsafe { waiter.verdict() } {
         Some(Verdict::Granted) => Ok(()),

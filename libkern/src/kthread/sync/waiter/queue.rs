@@ -90,6 +90,15 @@ impl<W: Copy> Queue<W> {
     /// Lets the first one go: it is out of the queue, and will be woken. Says what it wanted.
     #[inline(always)]
     pub(in crate::kthread::sync) fn grant(&mut self, woken: &mut Woken<W>) -> Option<W> {
+        let first = self.unlink_first()?;
+        woken.push(first);
+        // SAFETY: it is alive until it is woken.
+        Some(unsafe { first.as_ref() }.want)
+    }
+
+    /// Takes the first one out, granted.
+    #[inline(always)]
+    fn unlink_first(&mut self) -> Link<W> {
         let first = self.first?;
         // SAFETY: it is alive, and ours under the lock that protects the queue.
         let waiter = unsafe { first.as_ref() };
@@ -104,8 +113,18 @@ impl<W: Copy> Queue<W> {
             Some(next) => unsafe { next.as_ref() }.node.with_mut(|node| unsafe { (*node).previous = None }),
             None => self.last = None,
         }
-        woken.push(first);
-        Some(waiter.want)
+        Some(first)
+    }
+
+    /// Lets the first one go: it is out of the queue, and to be woken by the caller, once the lock is free.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[inline(always)]
+    pub(in crate::kthread::sync) fn grant_first(&mut self) -> Sleeper {
+        let first = self.unlink_first().expect("somebody queues");
+        // SAFETY: it is alive until it is woken.
+        unsafe { first.as_ref() }.sleeper
     }
 
     /// Lets all of them go.
