@@ -31,7 +31,8 @@
  * Which core executes something, QEMU 10.0 does not say: under those options it compiles the index of the core
  * that translated a block into the block, which all cores then share. So each block begins by asking for the
  * register that is different on each core of a guest of 64 bits: the kernel's GS base, in its place or, while
- * user code runs, in the other. Which is whose is learnt by vote of the blocks that run for the first time.
+ * user code runs, in the other. Its number is learnt by vote of the blocks that it is the first to run; a core that
+ * was never the first has a number beyond all others.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -75,7 +76,7 @@ extern struct g_byte_array *g_byte_array_set_size(struct g_byte_array *, unsigne
 #define EXPORT __attribute__((visibility("default")))
 EXPORT int qemu_plugin_version = 3;
 
-enum { MAX_CORES = 512, MAX_MARKS = 256, LINE_SHIFT = 6, TABLE_BITS = 20 };
+enum { MAX_CORES = 1024, MAX_MARKS = 256, LINE_SHIFT = 6, TABLE_BITS = 20 };
 
 /* What an instruction is, decided once when it is translated and carried as the callbacks' argument. */
 enum {
@@ -90,15 +91,19 @@ struct mark { enum mark_kind kind; uint64_t address; const char *name; };
 static struct mark marks[MAX_MARKS];
 static unsigned mark_count;
 
+/* What is known by a GS base. A core may have had several, one after the other. */
 struct core {
+    uint64_t gs_base;
+    unsigned index, votes; /* QEMU's number of the core, if anybody voted for it */
     uint64_t instructions, locked, serialising, state, half_reps;
     unsigned wait_depth; /* calls below the caller of a wait function; 0: not waiting */
     bool paused;         /* between `pause` and `resume` */
     bool lock_pending;   /* the locked instruction under way has not accessed memory yet */
     bool in_rep;         /* the last instruction had a rep prefix: the same one again is its next iteration */
 };
-static struct core cores[MAX_CORES];
-static unsigned current; /* the core that executes */
+static struct core cores[MAX_CORES]; /* the first is whatever cannot be told: a core before it has a kernel */
+static unsigned core_count = 1;
+static unsigned current; /* the one that executes */
 
 struct line { uint64_t address_plus_one; uint32_t visit, locked; uint16_t core; bool shared; };
 static struct line lines[1 << TABLE_BITS];
@@ -109,10 +114,7 @@ static uint32_t visit;            /* of all regions; a line of another visit is 
 static FILE *out;
 static bool several_cores;
 
-/* Registers that tell cores apart, and what core has which. */
 static struct qemu_plugin_register *gs_base, *other_gs_base;
-static struct { uint64_t base; unsigned core, votes; } owners[MAX_CORES * 8];
-static unsigned owner_count;
 
 static uint64_t read_register(struct qemu_plugin_register *handle)
 {
@@ -128,41 +130,36 @@ static uint64_t read_register(struct qemu_plugin_register *handle)
 /* A block begins. `translator` is who translated it; `*fresh` says whether it has not run yet. */
 static void on_block(unsigned translator, void *fresh)
 {
-    static uint64_t last_base;
     bool is_fresh = *(bool *)fresh;
     *(bool *)fresh = false;
     uint64_t base = read_register(gs_base);
     if (!(base >> 63)) {
         base = read_register(other_gs_base);
     }
-    if (!(base >> 63)) { /* before there is a kernel */
-        current = translator;
-        last_base = 0;
+    if (!(base >> 63)) {
+        current = 0;
         return;
     }
-    if (base == last_base && !is_fresh) {
-        return;
-    }
-    unsigned i = 0;
-    while (i < owner_count && owners[i].base != base) {
-        i++;
-    }
-    if (i == owner_count) {
-        if (i == sizeof owners / sizeof *owners) {
+    if (base != cores[current].gs_base) {
+        for (current = 1; current < core_count && cores[current].gs_base != base;) {
+            current++;
+        }
+        if (current == MAX_CORES) {
+            current = 0;
             fprintf(out, "error more cores than can be told apart\n");
             return;
         }
-        owners[owner_count++].base = base;
+        core_count += current == core_count;
+        cores[current].gs_base = base;
     }
     /* A fresh block is mostly, not always, run by who translated it. */
-    if (is_fresh && owners[i].votes == 0) {
-        owners[i].core = translator;
+    struct core *core = &cores[current];
+    if (is_fresh && core->votes == 0) {
+        core->index = translator;
     }
     if (is_fresh) {
-        owners[i].votes += owners[i].core == translator ? 1 : -1;
+        core->votes += core->index == translator ? 1 : -1;
     }
-    current = owners[i].core;
-    last_base = base;
 }
 
 static void on_core(plugin_id id, unsigned index)
@@ -189,7 +186,9 @@ static void begin_visit(const struct mark *mark)
     visit++;
     line_count = 0;
     for (unsigned i = 0; i < MAX_CORES; i++) {
-        cores[i] = (struct core){.wait_depth = cores[i].wait_depth, .paused = cores[i].paused};
+        struct core *core = &cores[i];
+        core->instructions = core->locked = core->serialising = core->state = core->half_reps = 0;
+        core->lock_pending = core->in_rep = false;
     }
 }
 
@@ -202,7 +201,8 @@ static void end_visit(const struct mark *mark)
     for (unsigned i = 0; i < MAX_CORES; i++) {
         const struct core *core = &cores[i];
         if (core->instructions) {
-            fprintf(out, "core %s %u %u %lu %lu %lu %lu %lu\n", region->name, visit, i, core->instructions,
+            unsigned index = core->votes || !several_cores ? core->index : MAX_CORES + i;
+            fprintf(out, "core %s %u %u %lu %lu %lu %lu %lu\n", region->name, visit, index, core->instructions,
                     core->locked, core->serialising, core->state, core->half_reps / 2);
         }
     }

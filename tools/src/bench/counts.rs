@@ -146,7 +146,7 @@ pub fn parse(text: &str) -> anyhow::Result<Vec<Visit>> {
                 let vector = Vector { plain, locked, serialising, save_restore, rep, locked_on_shared: 0.0 };
                 let visit = current.get_or_insert_with(|| Visit { region, ..Visit::default() });
                 visit.all += vector;
-                visit.cores.insert(core, vector);
+                *visit.cores.entry(core).or_default() += vector;
             }
             Some("lines") => {
                 let (region, [_, _, locked_on_shared]) = fields::<3>(line, words)?;
