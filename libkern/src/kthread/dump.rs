@@ -93,15 +93,16 @@ fn line(kthread: &Kthread, state: State, out: &mut dyn Write) -> fmt::Result {
         name => write!(out, "`{name}` ")?,
     }
     match state {
-        State::Running => writeln!(out, "on core {core}"),
-        State::Blocked => {
-            let wait = kthread.wait.get();
-            let since = clock::tsc().saturating_sub(kthread.since.load(Ordering::Relaxed));
-            let ms = clock::ticks_to_ns(since) / 1_000_000;
+        State::Active if is_running(kthread) => writeln!(out, "on core {core}"),
+        State::Active => {
+            let since = match kthread.since.load(Ordering::Relaxed) {
+                0 => return writeln!(out, "of core {core} waits for its turn"),
+                since => clock::tsc().saturating_sub(since),
+            };
+            let (wait, ms) = (kthread.wait.get(), clock::ticks_to_ns(since) / 1_000_000);
             writeln!(out, "of core {core} waits for {} ({:#x}) since {ms} ms", wait.kind, wait.object)?;
             calls(kthread, out)
         }
-        State::Ready => writeln!(out, "of core {core} waits for its turn"),
         State::New => writeln!(out, "has not begun"),
         State::Spare => writeln!(out, "is the spare of core {core}"),
         State::Ended => writeln!(out, "has ended and is not joined"),
@@ -109,12 +110,17 @@ fn line(kthread: &Kthread, state: State, out: &mut dyn Write) -> fmt::Result {
     }
 }
 
+/// Whether it is the one that its core runs.
+fn is_running(kthread: &Kthread) -> bool {
+    arch::core_block::slot_of::<SLOT_KTHREAD>(kthread.core.get() as usize) == ptr::from_ref(kthread).addr()
+}
+
 /// The calls on a sleeper's stack. It may be launched meanwhile; what is read then is old, and is checked to be a chain
 /// within the stack.
 fn calls(kthread: &Kthread, out: &mut dyn Write) -> fmt::Result {
-    let frame = arch::switch::frame_of(kthread.sp.get(), (kthread.stack_lo, kthread.stack_hi));
+    let frame = arch::switch::frame_of(kthread.sp.get(), (kthread.bounds.lo, kthread.bounds.hi));
     let (mut number, mut result) = (0, Ok(()));
-    backtrace::walk(frame, (kthread.stack_lo, kthread.stack_hi), |address| {
+    backtrace::walk(frame, (kthread.bounds.lo, kthread.bounds.hi), |address| {
         if number < SHOWN_CALLS && result.is_ok() {
             result = writeln!(out, "  #{number} {address:#018x}");
         }

@@ -182,6 +182,11 @@ pub(crate) fn block<T>(guard: WaitGuard<'_, T>, wait: Wait) {
     me.note(None);
 }
 
+/// As [`block`].
+pub(crate) fn block_as<T>(_me: Sleeper, guard: WaitGuard<'_, T>, wait: Wait) {
+    block(guard, wait);
+}
+
 /// Lets a kthread go on that [`block`]s or is about to. Once for each time. Any context.
 pub(crate) fn wake(sleeper: Sleeper) {
     sleeper.kthread().wake();

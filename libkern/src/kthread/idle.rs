@@ -12,7 +12,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::switch::current;
-use super::thread::{Name, State};
+use super::thread::Name;
 use super::{pool, watch};
 use crate::arch::switch::restart;
 use crate::arch::{clock, irq};
@@ -42,8 +42,6 @@ pub(super) fn name() -> Name {
 
 /// The idle loop, on the running kthread. Interrupts may be on or off at its beginning.
 pub(crate) fn run() -> ! {
-    // SAFETY: the running kthread is alive.
-    unsafe { current().0.as_ref() }.set_state(State::Running);
     loop {
         irq::disable();
         if let Some(message) = kmsg::take_next() {
@@ -100,7 +98,7 @@ pub fn finish(_: Routine) -> ! {
     // SAFETY: the running kthread is alive.
     let me = unsafe { current().0.as_ref() };
     // SAFETY: the end of the running stack, on which nothing is needed any more: the idle loop holds nothing.
-    unsafe { restart(me.stack_hi, again) }
+    unsafe { restart(me.bounds.hi, again) }
 }
 
 extern "C" fn again() -> ! {

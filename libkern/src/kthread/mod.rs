@@ -41,8 +41,8 @@ pub mod sync;
 
 #[cfg(any(test, feature = "hosted"))]
 pub(crate) use hosted::{
-    Sleeper, Wait, WaitGuard, WaitLock, assert_may_block, block, current, unlock_and_wake, unlock_and_wake_on, wake,
-    wake_on,
+    Sleeper, Wait, WaitGuard, WaitLock, assert_may_block, block, block_as, current, unlock_and_wake,
+    unlock_and_wake_on, wake, wake_on,
 };
 
 on_metal! {
@@ -67,7 +67,7 @@ on_metal! {
     pub use sleep::{sleep, sleep_until};
     pub use spawn::{Builder, JoinHandle, id, spawn};
     pub use switch::yield_now;
-    pub(crate) use switch::{assert_may_block, block, current, unlock_and_wake, unlock_and_wake_on, wake, wake_on};
+    pub(crate) use switch::{assert_may_block, block, block_as, current, unlock_and_wake, unlock_and_wake_on, wake, wake_on};
     pub(crate) use thread::{Sleeper, Wait};
     pub(crate) use wait::{WaitGuard, WaitLock};
     pub use watch::Expecting;

@@ -137,7 +137,7 @@ impl<'a> Builder<'a> {
         // SAFETY: the kthread is this function's until its message is sent.
         let this = unsafe { kthread.as_ref() };
         let align = align_of::<Slot<F, T>>().max(16);
-        let top = (this.stack_hi - size_of::<Slot<F, T>>()) & !(align - 1);
+        let top = (this.bounds.hi - size_of::<Slot<F, T>>()) & !(align - 1);
         let slot: *mut Slot<F, T> = ptr::with_exposed_provenance_mut(top);
         // SAFETY: the top of a stack that nobody uses.
         unsafe {
@@ -185,6 +185,7 @@ extern "C" fn start(token: usize) -> ! {
     }
     // SAFETY: the running kthread is alive.
     let me = unsafe { current().0.as_ref() };
+    me.set_state(State::Active);
     if let Some(work) = me.work.get() {
         // SAFETY: the slot holds the closure.
         unsafe { (work.run)(work.slot) };

@@ -23,6 +23,7 @@
 //! or it would not be allowed to, so whoever arrives turns them on. (K6)
 
 use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering;
 
 use super::pool;
 use super::sleep::Doze;
@@ -72,7 +73,7 @@ pub(crate) fn current() -> Sleeper {
 /// # Safety
 /// The core runs on the kthread's stack, interrupts off.
 pub(super) unsafe fn adopt(kthread: &'static Kthread) {
-    kthread.set_state(State::Running);
+    kthread.set_state(State::Active);
     kthread.core.set(arch::core_id() as u32);
     slot::set::<SLOT_KTHREAD>(ptr::from_ref(kthread).expose_provenance());
 }
@@ -101,11 +102,16 @@ fn must_not_block(what: &'static str) -> ! {
 /// The caller has made sure by [`assert_may_block`] that it may.
 #[inline]
 pub(crate) fn block<T>(guard: WaitGuard<'_, T>, wait: Wait) {
+    block_as(current(), guard, wait);
+}
+
+/// As [`block`], by a caller who knows that it is `me`.
+#[inline(always)]
+pub(crate) fn block_as<T>(me: Sleeper, guard: WaitGuard<'_, T>, wait: Wait) {
     // SAFETY: the running kthread is alive.
-    let me = unsafe { current().0.as_ref() };
+    let me = unsafe { me.0.as_ref() };
     me.wait.set(wait);
-    me.since.store(clock::tsc(), core::sync::atomic::Ordering::Relaxed);
-    me.set_state(State::Blocked);
+    me.since.store(clock::tsc(), Ordering::Relaxed);
     let lock = guard.leave_locked();
     // SAFETY: interrupts are off by the guard, which was left; this kthread is in the queue.
     unsafe { go(me, next(), lock.expose_provenance() | UNLOCK) };
@@ -119,8 +125,7 @@ pub(super) fn doze(doze: &Doze, wait: Wait) {
     let me = unsafe { current().0.as_ref() };
     irq::disable();
     me.wait.set(wait);
-    me.since.store(clock::tsc(), core::sync::atomic::Ordering::Relaxed);
-    me.set_state(State::Blocked);
+    me.since.store(clock::tsc(), Ordering::Relaxed);
     // SAFETY: interrupts are off; the timer, once armed, launches this kthread.
     unsafe { go(me, next(), ptr::from_ref(doze).expose_provenance() | ARM) };
 }
@@ -141,7 +146,8 @@ pub fn yield_now() {
     }
     // SAFETY: the running kthread is alive.
     let me = unsafe { current().0.as_ref() };
-    me.set_state(State::Ready);
+    // Relaxed: for dumps.
+    me.since.store(0, Ordering::Relaxed);
     let to = next();
     // Before the switch, which is sound because only this core takes from its queue.
     // SAFETY: the message is not in a queue: this kthread runs. Interrupts are off.
@@ -261,8 +267,9 @@ fn idle_kthread<'a>() -> &'a Kthread {
     // SAFETY: the core's own, on whose stack nothing is needed.
     unsafe {
         let kthread = kthread.as_ref();
-        kthread.sp.set(prepare(kthread.stack_hi, idle_start));
+        kthread.sp.set(prepare(kthread.bounds.hi, idle_start));
         kthread.name.set(super::idle::name());
+        kthread.set_state(State::Active);
         kthread
     }
 }
@@ -280,12 +287,11 @@ extern "C" fn idle_start(token: usize) -> ! {
 /// about `from`.
 #[inline(always)]
 unsafe fn go(from: &Kthread, to: &Kthread, token: usize) {
-    to.set_state(State::Running);
     to.core.set(arch::core_id() as u32);
     slot::set::<SLOT_KTHREAD>(ptr::from_ref(to).expose_provenance());
     // SAFETY: the caller's word; `sp` was stored by the switch that left it or is fresh.
     unsafe {
-        set_stack(to.stack_lo, to.stack_hi);
+        set_stack(&to.bounds);
         let token = switch(from.sp.as_ptr(), to.sp.get(), token);
         arrive(token);
         irq::enable();

@@ -1,9 +1,9 @@
 //! What a kthread is: a suspended call stack, and what there is to say about it.
 //!
 //! ```text
-//!             take            launched               blocks
-//!   Pooled ----------> New ------------> Running <------------> Blocked
-//!     ^                                   |   ^     launched
+//!             take            launched                blocks, yields
+//!   Pooled ----------> New ------------> Active: runs <----------------> sleeps
+//!     ^                                   |   ^           launched
 //!     |  joined or detached, and left     |   | consumed
 //!     +------------- Ended <--------------+   |
 //!     |                          ends     v   |
@@ -12,7 +12,7 @@
 //! ```
 //!
 //! `take`: `pool`. `launched`, `blocks`, `consumed`, left: `switch`. `ends`, joined: `spawn`. A kthread that runs the idle
-//! loop is Running like any other; it has no more of a struct than they.
+//! loop is Active like any other; it has no more of a struct than they.
 
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
@@ -22,13 +22,15 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use super::dump::Place;
 use super::sync::AbortSlot;
 use super::wait::WaitLock;
+use crate::arch::core_block::StackBounds;
 use crate::kmsg::Message;
 use crate::mem::stack::KernelStack;
 
 /// The longest name that is kept whole, in bytes.
 const NAME_LEN: usize = 23;
 
-/// What a kthread is doing.
+/// What a kthread is. Of one that is Active, its core's word and what it waits for say more (`dump`): changing a state at
+/// every switch would be two more stores there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum State {
@@ -36,12 +38,8 @@ pub enum State {
     Pooled,
     /// Made, and not launched yet.
     New,
-    /// On some core.
-    Running,
-    /// Asleep, or woken and not launched yet.
-    Blocked,
-    /// About to be launched again: it let others go first.
-    Ready,
+    /// Running or asleep.
+    Active,
     /// Kept by a core for the next time that something blocks there.
     Spare,
     /// At its end, and not joined yet.
@@ -59,22 +57,21 @@ pub(super) struct Ending {
 /// A call stack.
 ///
 /// # Invariants
-/// Made by `pool::create`, and lives until `pool` destroys it. While it is Running, its core and it alone use the cells;
-/// while it is Blocked they are whoever's who has it from the queue it sleeps in; else its owner's.
+/// Made by `pool::create`, and lives until `pool` destroys it. While it runs, its core and it alone use the cells; while it
+/// sleeps they are whoever's who has it from the queue it sleeps in; else its owner's.
 #[repr(C, align(64))]
 pub(crate) struct Kthread {
     /// First, so that a launch message's address is its kthread's.
     pub(super) launch: UnsafeCell<Message>,
     /// The stack pointer, while it does not run.
     pub(super) sp: Cell<usize>,
-    pub(super) stack_lo: usize,
-    pub(super) stack_hi: usize,
+    pub(super) bounds: StackBounds,
     /// The core that it runs on or ran on last.
     pub(super) core: Cell<u32>,
     pub(super) state: AtomicU8,
     /// What it waits for.
     pub(super) wait: Cell<Wait>,
-    /// Ticks of the clock since when.
+    /// Ticks of the clock since when; 0 if only for its turn.
     pub(super) since: AtomicU64,
     pub(super) name: Cell<Name>,
     pub(super) id: u64,
@@ -95,12 +92,11 @@ unsafe impl Send for Kthread {}
 
 impl Kthread {
     pub(super) fn new(stack: KernelStack, id: u64) -> Self {
-        let (stack_lo, stack_hi) = stack.bounds();
+        let (lo, hi) = stack.bounds();
         Self {
             launch: UnsafeCell::new(Message::new(super::switch::launch)),
             sp: Cell::new(0),
-            stack_lo,
-            stack_hi,
+            bounds: StackBounds { lo, hi },
             core: Cell::new(0),
             state: AtomicU8::new(State::Pooled as u8),
             wait: Cell::new(Wait::NOTHING),
@@ -133,17 +129,15 @@ impl Kthread {
         match self.state.load(Ordering::Relaxed) {
             0 => State::Pooled,
             1 => State::New,
-            2 => State::Running,
-            3 => State::Blocked,
-            4 => State::Ready,
-            5 => State::Spare,
+            2 => State::Active,
+            3 => State::Spare,
             _ => State::Ended,
         }
     }
 
     /// Bytes of its stack.
     pub(super) fn stack_len(&self) -> usize {
-        self.stack_hi - self.stack_lo
+        self.bounds.hi - self.bounds.lo
     }
 }
 

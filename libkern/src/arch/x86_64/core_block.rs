@@ -28,6 +28,16 @@ pub(super) const DEPTH_LANES: usize = 8;
 /// How many words for upper layers a block has. See `slot`.
 pub(super) const SLOTS: usize = 4;
 
+/// From the lowest byte's address to that behind the highest.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct StackBounds {
+    /// The lowest byte's.
+    pub lo: usize,
+    /// That behind the highest.
+    pub hi: usize,
+}
+
 /// Who this core is, which stacks it has, and its descriptor tables.
 ///
 /// # Invariants
@@ -39,24 +49,25 @@ pub struct CoreBlock {
     apic_id: u32,
     depth: [Cell<u8>; DEPTH_LANES],
     slots: [Cell<usize>; SLOTS],
-    /// Bounds of the stack that this core's kernel work runs on now.
-    stack_lo: usize,
-    stack_hi: usize,
-    interrupt_lo: usize,
-    interrupt_hi: usize,
+    /// Where the bounds of the stack are that this core's kernel work runs on now.
+    stack: *const StackBounds,
+    /// Those of a stack that has nobody else to keep them.
+    own: StackBounds,
+    interrupt: StackBounds,
     tss: TaskStateSegment,
     gdt: GlobalDescriptorTable,
 }
 
 /// Offsets that the assembly uses.
 pub(super) mod offsets {
-    use super::{CoreBlock, offset_of};
+    use super::{CoreBlock, StackBounds, offset_of};
     pub const DEPTH: usize = offset_of!(CoreBlock, depth);
     pub const SLOTS: usize = offset_of!(CoreBlock, slots);
-    pub const STACK_LO: usize = offset_of!(CoreBlock, stack_lo);
-    pub const STACK_HI: usize = offset_of!(CoreBlock, stack_hi);
-    pub const INTERRUPT_LO: usize = offset_of!(CoreBlock, interrupt_lo);
-    pub const INTERRUPT_HI: usize = offset_of!(CoreBlock, interrupt_hi);
+    pub const STACK: usize = offset_of!(CoreBlock, stack);
+    pub const OWN_HI: usize = offset_of!(CoreBlock, own) + HI;
+    pub const INTERRUPT: usize = offset_of!(CoreBlock, interrupt);
+    pub const LO: usize = offset_of!(StackBounds, lo);
+    pub const HI: usize = offset_of!(StackBounds, hi);
 }
 
 const _: () = assert!(offset_of!(CoreBlock, delta) == 0, "`gs:[0]` is the distance");
@@ -120,10 +131,9 @@ impl CoreBlock {
             apic_id,
             depth: [const { Cell::new(0) }; DEPTH_LANES],
             slots: [const { Cell::new(0) }; SLOTS],
-            stack_lo: 0,
-            stack_hi: 0,
-            interrupt_lo: 0,
-            interrupt_hi: 0,
+            stack: ptr::null(),
+            own: StackBounds { lo: 0, hi: 0 },
+            interrupt: StackBounds { lo: 0, hi: 0 },
             tss: TaskStateSegment::new(),
             gdt: GlobalDescriptorTable::new(),
         }
@@ -158,8 +168,10 @@ impl CoreBlock {
             block.write(CoreBlock::new(delta, core as u32, apic_id));
             &mut *block
         };
-        (block.stack_lo, block.stack_hi) = stack;
-        (block.interrupt_lo, block.interrupt_hi) = trap_stacks[TrapStack::Interrupt as usize];
+        block.own = StackBounds { lo: stack.0, hi: stack.1 };
+        block.stack = &raw const block.own;
+        let (lo, hi) = trap_stacks[TrapStack::Interrupt as usize];
+        block.interrupt = StackBounds { lo, hi };
         for (index, (_, hi)) in trap_stacks.into_iter().enumerate() {
             let top = hi - TRAP_STACK_HEADER;
             // SAFETY: the top words of a mapped stack that is not in use yet.
@@ -195,7 +207,7 @@ impl CoreBlock {
 
     /// The end of the stack that the core starts on.
     pub fn stack_hi(&self) -> usize {
-        self.stack_hi
+        self.own.hi
     }
 
     /// The local APIC's id of the block's core.
@@ -268,8 +280,8 @@ pub fn set_count(cores: usize) {
 pub fn current_stack() -> (usize, usize) {
     // SAFETY: GS points at this core's block, which only this core writes.
     unsafe {
-        let block = current();
-        (addr_of!((*block).stack_lo).read(), addr_of!((*block).stack_hi).read())
+        let StackBounds { lo, hi } = *addr_of!((*current()).stack).read();
+        (lo, hi)
     }
 }
 
@@ -277,8 +289,8 @@ pub fn current_stack() -> (usize, usize) {
 pub fn interrupt_stack() -> (usize, usize) {
     // SAFETY: as in `current_stack`.
     unsafe {
-        let block = current();
-        (addr_of!((*block).interrupt_lo).read(), addr_of!((*block).interrupt_hi).read())
+        let StackBounds { lo, hi } = addr_of!((*current()).interrupt).read();
+        (lo, hi)
     }
 }
 
@@ -287,11 +299,11 @@ pub fn interrupt_stack() -> (usize, usize) {
 /// # Safety
 /// Interrupts are off, and the core switches to that stack before they come on again.
 pub unsafe fn set_current_stack(lo: usize, hi: usize) {
-    // SAFETY: as in `current_stack`; no trap reads the two words between the writes, since interrupts are off.
+    // SAFETY: as in `current_stack`; no trap reads the words between the writes, since interrupts are off.
     unsafe {
         let block = current();
-        addr_of_mut!((*block).stack_lo).write(lo);
-        addr_of_mut!((*block).stack_hi).write(hi);
+        addr_of_mut!((*block).own).write(StackBounds { lo, hi });
+        addr_of_mut!((*block).stack).write(addr_of!((*block).own));
     }
 }
 

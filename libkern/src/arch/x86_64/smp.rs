@@ -66,7 +66,7 @@ global_asm!(
     include_str!("ap.s"),
     table = sym TABLE,
     table_len = sym TABLE_LEN,
-    stack_hi = const offsets::STACK_HI,
+    stack_hi = const offsets::OWN_HI,
     start = sym start,
 );
 

@@ -7,7 +7,7 @@
 use core::arch::{asm, naked_asm};
 use core::ptr;
 
-use super::core_block::offsets;
+use super::core_block::{StackBounds, offsets};
 
 /// Suspends the running call stack, storing its stack pointer at `save`, and goes on with the one whose stack pointer is
 /// `to`, where the [`switch`] that suspended it returns `token`.
@@ -69,20 +69,16 @@ unsafe extern "C" fn begin() -> ! {
     naked_asm!("mov rdi, rdx", "push 0", "jmp rbx")
 }
 
-/// Says which stack this core's kernel work runs on from now on, and whose it is: word `SLOT` of the core.
+/// Says which stack this core's kernel work runs on from now on.
 ///
 /// # Safety
-/// Interrupts are off, and the core switches to that stack before they come on again.
+/// Interrupts are off, and the core switches to that stack before they come on again. The bounds stay where they are while
+/// the core runs there.
 #[inline(always)]
-pub unsafe fn set_stack(lo: usize, hi: usize) {
-    // SAFETY: this core's block; no trap reads the two words between the writes but one that finds a stack too many.
+pub unsafe fn set_stack(bounds: &StackBounds) {
+    // SAFETY: this core's block.
     unsafe {
-        asm!(
-            "mov gs:[{stack_lo}], {lo}", "mov gs:[{stack_hi}], {hi}",
-            stack_lo = const offsets::STACK_LO, stack_hi = const offsets::STACK_HI,
-            lo = in(reg) lo, hi = in(reg) hi,
-            options(nostack, preserves_flags),
-        );
+        asm!("mov gs:[{}], {}", const offsets::STACK, in(reg) bounds, options(nostack, preserves_flags));
     }
 }
 

@@ -78,10 +78,10 @@ global_asm!(
     frame_rip = const offset_of!(TrapFrame, rip),
     frame_rsp = const offset_of!(TrapFrame, rsp),
     stack_margin = const STACK_MARGIN,
-    stack_lo = const offsets::STACK_LO,
-    stack_hi = const offsets::STACK_HI,
-    interrupt_lo = const offsets::INTERRUPT_LO,
-    interrupt_hi = const offsets::INTERRUPT_HI,
+    stack = const offsets::STACK,
+    interrupt = const offsets::INTERRUPT,
+    lo = const offsets::LO,
+    hi = const offsets::HI,
 );
 
 unsafe extern "C" {

@@ -189,12 +189,13 @@ quick_interrupt 1
 trap_exception:
     save_registers
     mov rax, [rsp + {frame_rsp}]
+    mov rdx, gs:[{stack}]
     mov rcx, rax
-    sub rcx, gs:[{stack_lo}]
+    sub rcx, [rdx + {lo}]
     jb 3f
     cmp rcx, {stack_margin}
     jb 2f
-    cmp rax, gs:[{stack_hi}]
+    cmp rax, [rdx + {hi}]
     ja 2f
 1:  lea rdi, [rax - 128 - {frame_len}]
     and rdi, -16
@@ -205,11 +206,11 @@ trap_exception:
     jmp 2f
     # Not on the kthread's stack: perhaps in an interrupt handler, which has the core's interrupt stack.
 3:  mov rcx, rax
-    sub rcx, gs:[{interrupt_lo}]
+    sub rcx, gs:[{interrupt} + {lo}]
     jb 2f
     cmp rcx, {stack_margin}
     jb 2f
-    cmp rax, gs:[{interrupt_hi}]
+    cmp rax, gs:[{interrupt} + {hi}]
     jbe 1b
 2:  call_handler
     restore_registers

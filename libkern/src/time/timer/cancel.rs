@@ -18,7 +18,9 @@ pub(super) fn cancel(timer: &Timer) -> Cancel {
     let timers = unsafe { Timers::at(home) };
     let flags = irq::save_and_disable();
     // SAFETY: interrupts are off, and the flags the innermost.
-    unsafe { timers.disarm_or(timer, flags, Cancel::Disarmed, |is_held| cancel_slowly(timers, timer, is_held, flags)) }
+    unsafe {
+        timers.disarm_or(timer, flags, || Cancel::Disarmed, |is_held| cancel_slowly(timers, timer, is_held, flags))
+    }
 }
 
 #[cold]

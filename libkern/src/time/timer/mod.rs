@@ -48,13 +48,18 @@ pub use hosted::{Entered, TestClock};
 pub use record::{Cancel, Fire, Timer};
 pub use stats::TimerStats;
 
-pub(crate) use timers::{Held, IsHeld, Tell, Timers};
+pub(crate) use timers::{Held, IsHeld, Setting, Tell, Timers, program};
 
 use crate::arch::irq;
 use crate::sync::atomic::Ordering;
 use record::{FLAGS, IDLE};
 
 impl Timer {
+    /// A timer that is not armed, and whose home is the running core.
+    pub(crate) fn here(fire: Fire) -> Self {
+        Self::with_home(fire, timers::here().address())
+    }
+
     /// Has `fire` called on the running core once `deadline_ns` has come, in nanoseconds of the core's clock
     /// ([`Instant::as_nanos`](super::Instant::as_nanos)). If it has passed: as soon as interrupts are on.
     ///
@@ -72,9 +77,9 @@ impl Timer {
         let timers = timers::here();
         // SAFETY: the caller's word; interrupts are off, so that the core stays the same, and the flags the innermost.
         unsafe {
-            timers.arm_or(self, deadline_ns, 0, flags, (), |is_held| {
-                arm_slowly(timers, self, deadline_ns, is_held, flags);
-            });
+            let setting = Setting { deadline_ns, note: 0 };
+            let otherwise = |is_held| arm_slowly(timers, self, setting, is_held, flags);
+            timers.arm_or(self, setting, flags, |home| home & IDLE != 0, || (), otherwise);
         }
     }
 
@@ -100,7 +105,7 @@ impl Timer {
 /// # Safety
 /// The caller is [`Timer::arm`], on its short way.
 #[inline(never)]
-unsafe fn arm_slowly(timers: &'static Timers, timer: &Timer, deadline_ns: u64, is_held: IsHeld, flags: irq::Flags) {
+unsafe fn arm_slowly(timers: &'static Timers, timer: &Timer, setting: Setting, is_held: IsHeld, flags: irq::Flags) {
     // SAFETY: the caller's word.
     let was_armed = unsafe {
         timers.with_held(is_held, flags, |mut held| {
@@ -108,7 +113,7 @@ unsafe fn arm_slowly(timers: &'static Timers, timer: &Timer, deadline_ns: u64, i
             let home = timer.home.load(Ordering::Relaxed);
             if home & IDLE != 0 {
                 // These are this core's: there is nobody to tell.
-                let _ = held.arm(timer, deadline_ns, 0);
+                let _ = held.arm(timer, setting);
             }
             home & FLAGS == 0
         })

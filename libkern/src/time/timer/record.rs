@@ -80,6 +80,20 @@ impl Timer {
         }
     }
 
+    /// A timer that is not armed and has a home, so that what belongs to it can be under its home's lock: the address of the
+    /// running core's timers.
+    pub(super) fn with_home(fire: Fire, home: usize) -> Self {
+        let timer = Self::new(fire);
+        timer.home.store(home | IDLE, Ordering::Relaxed);
+        timer
+    }
+
+    /// The address of its home. Stale at once, unless the caller knows better.
+    #[inline(always)]
+    pub(super) fn home(&self) -> usize {
+        self.home.load(Ordering::Relaxed) & !FLAGS
+    }
+
     /// Whether it is armed. Any context; stale at once, unless the caller knows who else arms and cancels it.
     #[must_use]
     pub fn is_armed(&self) -> bool {

@@ -65,6 +65,14 @@ pub(crate) struct Held<'a> {
     state: &'a mut State,
 }
 
+/// What a timer is armed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) deadline_ns: u64,
+    /// Whatever its armer wants to find under the lock.
+    pub(crate) note: u64,
+}
+
 /// Whether somebody who goes on has the lock already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IsHeld {
@@ -103,8 +111,8 @@ impl Held<'_> {
     ///
     /// # Safety
     /// It is not armed. It stays where it is until it is not armed any more.
-    pub(crate) unsafe fn arm(&mut self, timer: &Timer, deadline_ns: u64, note: u64) -> Tell {
-        let (mut deadline_ns, mut tell) = (deadline_ns, Tell::Nobody);
+    pub(crate) unsafe fn arm(&mut self, timer: &Timer, Setting { mut deadline_ns, note }: Setting) -> Tell {
+        let mut tell = Tell::Nobody;
         if deadline_ns < self.state.wakes_at_ns {
             let lead = self.state.lead(deadline_ns, ptr::eq(self.timers, here()));
             deadline_ns = lead.deadline_ns;
@@ -127,6 +135,26 @@ impl Held<'_> {
         if self.state.armed == 0 {
             self.timers.none_is_left(self.state);
         }
+    }
+
+    /// When it is due, or was.
+    pub(crate) fn deadline_ns(&self, timer: &Timer) -> u64 {
+        // SAFETY: the entry changes under the lock of the home, which is held.
+        unsafe { timer.entry().as_ref() }.deadline_ns()
+    }
+
+    /// Whether it is being fired: its `fire` has been called, or will be as soon as the lock is free.
+    pub(crate) fn is_firing(&self, timer: &Timer) -> bool {
+        self.timers.is_firing(timer)
+    }
+
+    /// Makes the running core's timers the home of a timer, whose home these were. From here on their lock counts.
+    ///
+    /// # Safety
+    /// It is neither armed nor being fired.
+    pub(crate) unsafe fn move_here(&mut self, timer: &Timer) {
+        // Release: what was done under this lock comes before what is done under the other. Partners: `arm_or`, `with_home`.
+        timer.home.store(here().address() | IDLE, Ordering::Release);
     }
 
     /// What the timer's armer noted.
@@ -155,11 +183,36 @@ impl Timers {
         Self { firing: AtomicPtr::new(ptr::null_mut()), state: Lock::new(State::new()) }
     }
 
+    /// Whether these are the home of an idle timer with this `home`.
+    #[inline(always)]
+    pub(crate) fn is_idle_home(&'static self, home: usize) -> bool {
+        home == self.address() | IDLE
+    }
+
     /// The timers that `home` leads to.
     #[inline(always)]
     pub(super) fn of(home: usize) -> Option<&'static Self> {
         // SAFETY: 0, or the address of a core's timers, which live for ever (invariant of `Timer`).
         unsafe { ptr::with_exposed_provenance::<Self>(home & !FLAGS).as_ref() }
+    }
+
+    /// Runs `f`, a few instructions that call nothing, with the lock of the timer's home held. Any context but NMI.
+    ///
+    /// # Panics
+    /// If the timer has no home: it was made without one, and never armed.
+    pub(crate) fn with_home<R>(timer: &Timer, mut f: impl FnMut(Held<'_>) -> R) -> R {
+        loop {
+            // Relaxed: leads to a lock.
+            let timers = Self::of(timer.home.load(Ordering::Relaxed)).expect("the timer has a home");
+            let result = timers.with(|held| {
+                // Acquire: pairs with `Held::move_here`.
+                let is_home = timer.home.load(Ordering::Acquire) & !FLAGS == timers.address();
+                is_home.then(|| f(held))
+            });
+            if let Some(result) = result {
+                return result;
+            }
+        }
     }
 
     /// Runs `f`, a few instructions that call nothing, with the lock held. Any context but NMI.
@@ -178,20 +231,21 @@ impl Timers {
         unsafe { &*ptr::with_exposed_provenance::<Self>(home) }
     }
 
-    /// Edges 1 and 4, the short way: if nobody has the lock, the timer may be armed, and its deadline is not before all
-    /// others. Else `otherwise`, with or without the lock, as it is told; it releases it and restores `flags`.
+    /// Edges 1 and 4, the short way: if nobody has the lock, the timer's `home` is one that `may` be armed, and its deadline
+    /// is not before all others. Calls `also` under the lock. Else `otherwise`, with or without the lock, as it is told; it
+    /// releases it and restores `flags`.
     ///
     /// # Safety
-    /// As for [`Timer::arm`]. Interrupts are off, and `flags` are from turning them off. These are the running core's timers,
-    /// or the timer's only home.
+    /// As for [`Timer::arm`]. Interrupts are off, and `flags` are from turning them off. These are the running core's timers.
+    /// What `may` be armed is idle.
     #[inline(always)]
     pub(crate) unsafe fn arm_or<R>(
         &'static self,
         timer: &Timer,
-        deadline_ns: u64,
-        note: u64,
+        Setting { deadline_ns, note }: Setting,
         flags: irq::Flags,
-        done: R,
+        may: impl FnOnce(usize) -> bool,
+        also: impl FnOnce() -> R,
         otherwise: impl FnOnce(IsHeld) -> R,
     ) -> R {
         if !self.state.try_acquire() {
@@ -199,21 +253,22 @@ impl Timers {
         }
         // SAFETY: acquired; the reference is gone when it is released.
         let state = unsafe { self.state.acquired() };
-        // Relaxed: who changes it has this lock, or must not do so now (the caller's word).
-        if timer.home.load(Ordering::Relaxed) & IDLE == 0 || deadline_ns < state.wakes_at_ns {
+        // Acquire: pairs with `Held::move_here`.
+        if !may(timer.home.load(Ordering::Acquire)) || deadline_ns < state.wakes_at_ns {
             return otherwise(IsHeld::Yes);
         }
         // SAFETY: not armed; acquired; the innermost flags.
         unsafe {
             self.enter(state, timer, deadline_ns, note);
+            let result = also();
             self.state.release();
             irq::restore(flags);
+            result
         }
-        done
     }
 
-    /// Edge 5, the short way: if nobody has the lock, the timer is armed here, and others are too. Else `otherwise`, as in
-    /// [`arm_or`](Self::arm_or).
+    /// Edge 5, the short way: if nobody has the lock, the timer is armed here, and others are too. Calls `also` under the
+    /// lock. Else `otherwise`, as in [`arm_or`](Self::arm_or).
     ///
     /// # Safety
     /// Interrupts are off, and `flags` are from turning them off.
@@ -222,7 +277,7 @@ impl Timers {
         &'static self,
         timer: &Timer,
         flags: irq::Flags,
-        done: R,
+        also: impl FnOnce() -> R,
         otherwise: impl FnOnce(IsHeld) -> R,
     ) -> R {
         if !self.state.try_acquire() {
@@ -237,10 +292,11 @@ impl Timers {
         // SAFETY: armed, here; acquired; the innermost flags.
         unsafe {
             self.leave(state, timer);
+            let result = also();
             self.state.release();
             irq::restore(flags);
+            result
         }
-        done
     }
 
     /// Goes on where the short way ended: runs `f` with the lock, releases it, and restores `flags`.
@@ -298,7 +354,7 @@ impl Timers {
 
     /// The `home` of a timer that is armed here.
     #[inline(always)]
-    fn address(&'static self) -> usize {
+    pub(crate) fn address(&'static self) -> usize {
         ptr::from_ref(self).expose_provenance()
     }
 

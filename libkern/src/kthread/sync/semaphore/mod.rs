@@ -184,7 +184,8 @@ impl Semaphore {
     #[inline(never)]
     fn take_slow<L: Limit>(&self, request: Request, limit: L) -> Result<(), Interrupted> {
         let mut slow = self.slow.lock_with_interrupts_on();
-        if slow.queue.is_empty() && slow.bank >= request.lack {
+        // Where somebody queues, the bank has less than that one lacks; but that may be more than this one does.
+        if slow.bank >= request.lack && slow.queue.is_empty() {
             slow.bank -= request.lack;
             return Ok(());
         }

@@ -46,7 +46,7 @@ use core::ptr::{self, NonNull};
 
 use super::abort::Target;
 use super::limit::{Aborts, Bounds, Interrupted};
-use crate::kthread::{Wait, WaitGuard, block, current};
+use crate::kthread::{Wait, WaitGuard, block, block_as, current};
 use crate::time::timer::Timer;
 
 mod queue;
@@ -101,13 +101,14 @@ pub(super) fn sleep_after<O: Waitable>(
     bounds: Bounds,
     then: impl FnOnce(),
 ) -> Result<(), Interrupted> {
-    let waiter = Waiter::new(current(), want);
+    let me = current();
+    let waiter = Waiter::new(me, want);
     // SAFETY: new. It stays in this frame until `block` or `sleep_within` has returned, which they do when it has its
     // verdict and is awake.
     unsafe { O::queue(&mut state, want).push(&waiter) };
     then();
     if bounds.is_none() {
-        block(state, wait_for(object));
+        block_as(me, state, wait_for(object));
         // SAFETY: awake.
         debug_assert_eq!(unsafe { waiter.verdict() }, Some(Verdict::Granted), "nothing else can end this wait");
         return Ok(());
