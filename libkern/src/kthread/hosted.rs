@@ -32,6 +32,9 @@ pub(crate) use clock::Clock;
 #[derive(Debug)]
 pub(crate) struct WaitLock<T> {
     inner: Mutex<T>,
+    /// For [`retire`](Self::retire).
+    #[cfg(all(loom, test))]
+    memory: crate::sync::cell::UnsafeCell<()>,
 }
 
 /// Access to what a [`WaitLock`] protects. [`block`] takes it and gives it up once the sleeper is off its stack.
@@ -41,6 +44,8 @@ pub(crate) struct WaitGuard<'a, T> {
     inner: MutexGuard<'a, T>,
     #[cfg(not(all(loom, test)))]
     _off: crate::sync::IrqGuard,
+    #[cfg(all(loom, test))]
+    memory: &'a crate::sync::cell::UnsafeCell<()>,
     /// On the machine it speaks of the core that made it.
     _not_send: PhantomData<*mut ()>,
 }
@@ -55,7 +60,13 @@ impl<T> WaitLock<T> {
     /// A free lock around `value`.
     #[cfg(all(loom, test))]
     pub(crate) fn new(value: T) -> Self {
-        Self { inner: Mutex::new(value) }
+        Self { inner: Mutex::new(value), memory: crate::sync::cell::UnsafeCell::new(()) }
+    }
+
+    /// Has loom look whether anybody may still use the lock, whose memory goes away.
+    #[cfg(all(loom, test))]
+    pub(crate) fn retire(&mut self) {
+        self.memory.with_mut(|_| ());
     }
 
     /// As [`lock`](Self::lock), where interrupts are on.
@@ -73,8 +84,18 @@ impl<T> WaitLock<T> {
             inner,
             #[cfg(not(all(loom, test)))]
             _off,
+            #[cfg(all(loom, test))]
+            memory: &self.memory,
             _not_send: PhantomData,
         }
+    }
+}
+
+#[cfg(all(loom, test))]
+impl<T> Drop for WaitGuard<'_, T> {
+    fn drop(&mut self) {
+        // The lock is released right after this.
+        self.memory.with(|_| ());
     }
 }
 

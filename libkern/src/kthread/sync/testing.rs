@@ -5,7 +5,7 @@ use crate::kthread::{Sleeper, current};
 use crate::time::{Duration, Instant};
 
 #[cfg(not(all(loom, test)))]
-pub(super) use threads::{Kthread, spawn};
+pub(super) use threads::{Kthread, spawn, until};
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 
@@ -23,6 +23,50 @@ pub(super) fn spawn<T: 'static>(f: impl FnOnce() -> T + 'static) -> loom::thread
         clock.adopt();
         f()
     })
+}
+
+/// What a model's threads share. Never freed: when a model fails, its threads' stacks unwind, and whatever then asks loom for
+/// anything turns the failure into an abort.
+#[cfg(all(loom, test))]
+pub(super) fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+/// What a model's thread owns, and leaves alone when the model fails. See [`leak`].
+#[cfg(all(loom, test))]
+pub(super) struct Owned<T>(core::mem::ManuallyDrop<T>);
+
+#[cfg(all(loom, test))]
+impl<T> Owned<T> {
+    pub(super) fn new(value: T) -> Self {
+        Self(core::mem::ManuallyDrop::new(value))
+    }
+}
+
+#[cfg(all(loom, test))]
+impl<T> core::ops::Deref for Owned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+#[cfg(all(loom, test))]
+impl<T> core::ops::DerefMut for Owned<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+#[cfg(all(loom, test))]
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: once, at its end.
+            unsafe { core::mem::ManuallyDrop::drop(&mut self.0) };
+        }
+    }
 }
 
 /// Runs a model with at most this many preemptions of one thread by another. Each model that needs a bound says why.
@@ -44,8 +88,12 @@ pub(super) fn aborter() -> impl FnOnce() + 'static {
 mod threads {
     use std::sync::mpsc;
     use std::thread::{self, JoinHandle};
+    use std::time::{Duration, Instant};
 
     use super::{Clock, Sleeper, current};
+
+    /// Longer than anything takes that happens at all.
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     /// A kthread that a test started.
     pub(in crate::kthread::sync) struct Kthread<T> {
@@ -68,10 +116,10 @@ mod threads {
     impl<T> Kthread<T> {
         /// Waits until it sleeps.
         pub(in crate::kthread::sync) fn until_asleep(&self) -> &Self {
-            while self.sleeper.waits_for().is_none() {
+            until("it sleeps", || {
                 assert!(!self.thread.is_finished(), "it ended without having slept");
-                thread::yield_now();
-            }
+                self.is_asleep()
+            });
             self
         }
 
@@ -90,7 +138,17 @@ mod threads {
 
         /// Waits for its end.
         pub(in crate::kthread::sync) fn join(self) -> T {
+            until("its end", || self.thread.is_finished());
             self.thread.join().expect("the kthread ends well")
+        }
+    }
+
+    /// Waits until a condition holds that others bring about.
+    pub(in crate::kthread::sync) fn until(what: &str, condition: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(start.elapsed() < PATIENCE, "waited for {what} in vain");
+            thread::yield_now();
         }
     }
 }

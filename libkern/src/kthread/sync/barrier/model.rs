@@ -1,10 +1,8 @@
 //! The barrier's races.
 
-use loom::sync::Arc;
-
 use super::{Arrival, Barrier};
 use crate::kthread::hosted::Clock;
-use crate::kthread::sync::testing::{MS, model_bounded, now, spawn};
+use crate::kthread::sync::testing::{MS, leak, model_bounded, now, spawn};
 use crate::sync::cell::UnsafeCell;
 
 /// Two rounds of two: what one did before the barrier is what the other finds behind it.
@@ -14,9 +12,6 @@ fn model_both_sides_see_what_was_done_before() {
         barrier: Barrier,
         data: [UnsafeCell<usize>; 2],
     }
-    // SAFETY: what the model checks.
-    unsafe impl Sync for Shared {}
-
     fn run(shared: &Shared, me: usize) -> usize {
         let mut last = 0;
         for round in 1..=2 {
@@ -32,12 +27,9 @@ fn model_both_sides_see_what_was_done_before() {
 
     // Three preemptions; all of them would take an hour.
     model_bounded(3, || {
-        let shared = Arc::new(Shared { barrier: Barrier::new(2), data: [(); 2].map(|()| UnsafeCell::new(0)) });
-        let other = {
-            let shared = Arc::clone(&shared);
-            spawn(move || run(&shared, 1))
-        };
-        let last = run(&shared, 0) + other.join().expect("it does not panic");
+        let shared = leak(Shared { barrier: Barrier::new(2), data: [(); 2].map(|()| UnsafeCell::new(0)) });
+        let other = spawn(move || run(shared, 1));
+        let last = run(shared, 0) + other.join().expect("it does not panic");
         assert_eq!(last, 4);
     });
 }
@@ -47,11 +39,8 @@ fn model_both_sides_see_what_was_done_before() {
 fn model_time_and_arrival_meet() {
     model_bounded(3, || {
         let (clock, soon) = (Clock::mine(), now() + MS);
-        let barrier = Arc::new(Barrier::new(2));
-        let other = {
-            let barrier = Arc::clone(&barrier);
-            spawn(move || barrier.wait_until(soon))
-        };
+        let barrier = leak(Barrier::new(2));
+        let other = spawn(move || barrier.wait_until(soon));
         let time = spawn(move || clock.advance(MS));
         let mine = barrier.wait_until(soon);
         let other = other.join().expect("it does not panic");

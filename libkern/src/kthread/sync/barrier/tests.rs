@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Arrival, Barrier};
 use crate::kthread::hosted::Clock;
-use crate::kthread::sync::testing::{MS, now, spawn};
+use crate::kthread::sync::testing::{MS, now, spawn, until};
 use crate::kthread::sync::{Aborted, Interrupted, TimedOut};
 
 #[test]
@@ -42,9 +42,7 @@ fn who_gives_up_has_not_come() {
     });
     impatient.until_asleep();
     Clock::mine().advance(MS);
-    while Clock::mine().armed() > 0 {
-        std::thread::yield_now();
-    }
+    until("the timers", || Clock::mine().armed() == 0);
     impatient.abort();
     assert_eq!(impatient.join(), (Err(TimedOut), Err(Aborted), Err(Interrupted::TimedOut)));
     let patient = spawn({

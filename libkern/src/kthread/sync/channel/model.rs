@@ -3,14 +3,11 @@
 use super::{ChannelError, Closed, Unsent, bounded, unbounded};
 use crate::kthread::hosted::Clock;
 use crate::kthread::sync::TimedOut;
-use crate::kthread::sync::testing::{MS, model_bounded, now, spawn};
+use crate::kthread::sync::testing::{MS, Owned, model_bounded, now, spawn};
 use crate::sync::cell::UnsafeCell;
 
 /// A value whose contents loom watches.
 struct Watched(UnsafeCell<usize>);
-
-// SAFETY: what the models check.
-unsafe impl Send for Watched {}
 
 impl Watched {
     fn new(value: usize) -> Self {
@@ -26,13 +23,18 @@ impl Watched {
     }
 }
 
+/// Both sides of a channel that is to be.
+fn owned<S, R>((sender, receiver): (S, R)) -> (Owned<S>, Owned<R>) {
+    (Owned::new(sender), Owned::new(receiver))
+}
+
 /// Through one place, by both who sleeps and who does not.
 #[test]
 fn model_values_arrive_whole_and_in_order() {
     loom::model(|| {
-        let (sender, receiver) = bounded(1);
+        let (sender, receiver) = owned(bounded(1));
         let other = spawn(move || (1..=2).all(|value| sender.send(Watched::new(value)).is_ok()));
-        let received: Vec<_> = (&receiver).into_iter().map(|watched| watched.value()).collect();
+        let received: Vec<_> = receiver.iter().map(|watched| watched.value()).collect();
         assert_eq!(received, [1, 2]);
         assert!(other.join().expect("it does not panic"));
     });
@@ -42,13 +44,13 @@ fn model_values_arrive_whole_and_in_order() {
 #[test]
 fn model_values_arrive_where_there_is_no_room() {
     model_bounded(3, || {
-        let (sender, receiver) = bounded(0);
+        let (sender, receiver) = owned(bounded(0));
         let senders = [1, 2].map(|value| {
-            let sender = sender.clone();
+            let sender = Owned::new(sender.clone());
             spawn(move || sender.send(Watched::new(value)).is_ok())
         });
         drop(sender);
-        let sum: usize = receiver.into_iter().map(|watched| watched.value()).sum();
+        let sum: usize = receiver.iter().map(|watched| watched.value()).sum();
         assert_eq!(sum, 3);
         senders.into_iter().for_each(|sender| assert!(sender.join().expect("it does not panic")));
     });
@@ -58,9 +60,9 @@ fn model_values_arrive_where_there_is_no_room() {
 #[test]
 fn model_a_value_is_received_once() {
     model_bounded(3, || {
-        let (sender, receiver) = unbounded();
+        let (sender, receiver) = owned(unbounded());
         let receivers = [(); 2].map(|()| {
-            let receiver = receiver.clone();
+            let receiver = Owned::new(receiver.clone());
             spawn(move || receiver.recv().map(|watched: Watched| watched.value()))
         });
         drop(receiver);
@@ -76,7 +78,7 @@ fn model_a_value_is_received_once() {
 #[test]
 fn model_closing_and_sending_meet() {
     loom::model(|| {
-        let (sender, receiver) = bounded(0);
+        let (sender, receiver) = owned(bounded(0));
         let other = spawn(move || receiver.try_recv().ok());
         let sent = sender.send(1);
         let received = other.join().expect("it does not panic");
@@ -84,12 +86,12 @@ fn model_closing_and_sending_meet() {
     });
 }
 
-/// Hazard 1: the time of the sender is up while a receiver takes its value.
+/// Hazard 1: the time of both is up while the value goes from hand to hand.
 #[test]
 fn model_time_and_receiver_meet() {
     model_bounded(3, || {
         let (clock, soon) = (Clock::mine(), now() + MS);
-        let (sender, receiver) = bounded(0);
+        let (sender, receiver) = owned(bounded(0));
         let other = spawn(move || receiver.recv_until(soon));
         let time = spawn(move || clock.advance(MS));
         let sent = sender.send_until(1, soon);

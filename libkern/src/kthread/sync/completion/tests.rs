@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Completion;
 use crate::kthread::hosted::Clock;
-use crate::kthread::sync::testing::{MS, now, spawn};
+use crate::kthread::sync::testing::{MS, now, spawn, until};
 use crate::kthread::sync::{Aborted, Interrupted, TimedOut};
 use crate::sync::{IrqGuard, SpinLock};
 
@@ -56,9 +56,7 @@ fn limits_end_the_sleep() {
         move || (done.wait_abortable(), done.wait_timeout(MS), done.wait_abortable_until(now()))
     });
     sleeper.until_asleep().abort();
-    while Clock::mine().armed() == 0 {
-        std::thread::yield_now();
-    }
+    until("the timers", || Clock::mine().armed() != 0);
     Clock::mine().advance(MS);
     assert_eq!(sleeper.join(), (Err(Aborted), Err(TimedOut), Err(Interrupted::TimedOut)));
 }

@@ -1,19 +1,17 @@
 //! The condition variable's races.
 
-use loom::sync::Arc;
-
 use super::Condvar;
 use crate::kthread::hosted::Clock;
-use crate::kthread::sync::testing::{MS, aborter, model_bounded, now, spawn};
+use crate::kthread::sync::testing::{MS, aborter, leak, model_bounded, now, spawn};
 use crate::kthread::sync::{Aborted, Mutex};
 
-type Shared = Arc<(Mutex<u32>, Condvar)>;
+type Shared = &'static (Mutex<u32>, Condvar);
 
 fn shared() -> Shared {
-    Arc::new((Mutex::new(0), Condvar::new()))
+    leak((Mutex::new(0), Condvar::new()))
 }
 
-fn give(shared: &Shared) -> bool {
+fn give(shared: Shared) -> bool {
     *shared.0.lock() += 1;
     shared.1.notify_one()
 }
@@ -23,10 +21,7 @@ fn give(shared: &Shared) -> bool {
 fn model_no_change_is_missed() {
     loom::model(|| {
         let shared = shared();
-        let giver = {
-            let shared = Arc::clone(&shared);
-            spawn(move || give(&shared))
-        };
+        let giver = spawn(move || give(shared));
         let mut number = shared.1.wait_while(shared.0.lock(), |number| *number == 0);
         *number -= 1;
         drop(number);
@@ -41,14 +36,13 @@ fn model_each_change_finds_a_waiter() {
     model_bounded(3, || {
         let shared = shared();
         let takers = [(); 2].map(|()| {
-            let shared = Arc::clone(&shared);
             spawn(move || {
                 let mut number = shared.1.wait_while(shared.0.lock(), |number| *number == 0);
                 *number -= 1;
             })
         });
-        give(&shared);
-        give(&shared);
+        give(shared);
+        give(shared);
         takers.into_iter().for_each(|taker| taker.join().expect("it does not panic"));
         assert_eq!(*shared.0.lock(), 0);
     });
@@ -60,14 +54,11 @@ fn model_a_notification_is_not_lost_on_who_gives_up() {
     model_bounded(3, || {
         let (clock, soon) = (Clock::mine(), now() + MS);
         let shared = shared();
-        let giver = {
-            let shared = Arc::clone(&shared);
-            spawn(move || {
-                let notified = give(&shared);
-                clock.advance(MS);
-                notified
-            })
-        };
+        let giver = spawn(move || {
+            let notified = give(shared);
+            clock.advance(MS);
+            notified
+        });
         let (number, waited) = shared.1.wait_until(shared.0.lock(), soon);
         drop(number);
         let notified = giver.join().expect("it does not panic");
@@ -80,10 +71,7 @@ fn model_a_notification_is_not_lost_on_who_gives_up() {
 fn model_abort_and_notification_meet() {
     model_bounded(3, || {
         let shared = shared();
-        let giver = {
-            let shared = Arc::clone(&shared);
-            spawn(move || give(&shared))
-        };
+        let giver = spawn(move || give(shared));
         let abort = spawn(aborter());
         let (number, waited) = shared.1.wait_abortable(shared.0.lock());
         drop(number);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Condvar;
 use crate::kthread::hosted::Clock;
-use crate::kthread::sync::testing::{Kthread, MS, now, spawn};
+use crate::kthread::sync::testing::{Kthread, MS, now, spawn, until};
 use crate::kthread::sync::{Aborted, Interrupted, Mutex, TimedOut};
 use crate::sync::{IrqGuard, SpinLock};
 
@@ -118,9 +118,7 @@ fn a_waiter_that_is_asked_to_give_up_has_the_mutex_and_knows_why() {
         }
     });
     waiter.until_asleep().abort();
-    while Clock::mine().armed() == 0 {
-        std::thread::yield_now();
-    }
+    until("the timers", || Clock::mine().armed() != 0);
     Clock::mine().advance(MS);
     assert_eq!(waiter.join(), (Err(Aborted), Err(Interrupted::TimedOut)));
 }

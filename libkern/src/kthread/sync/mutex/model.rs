@@ -1,10 +1,8 @@
 //! The mutex's races.
 
-use loom::sync::Arc;
-
 use super::Mutex;
 use crate::kthread::hosted::Clock;
-use crate::kthread::sync::testing::{MS, aborter, model_bounded, now, spawn};
+use crate::kthread::sync::testing::{MS, aborter, leak, model_bounded, now, spawn};
 use crate::sync::cell::UnsafeCell;
 
 /// What loom watches: accesses that nothing orders are reported.
@@ -13,12 +11,9 @@ struct Shared {
     data: UnsafeCell<usize>,
 }
 
-// SAFETY: what the models check.
-unsafe impl Sync for Shared {}
-
 impl Shared {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { mutex: Mutex::new(()), data: UnsafeCell::new(0) })
+    fn new() -> &'static Self {
+        leak(Self { mutex: Mutex::new(()), data: UnsafeCell::new(0) })
     }
 
     fn touch(&self) {
@@ -44,10 +39,7 @@ impl Shared {
 fn model_two_kthreads_take_turns() {
     loom::model(|| {
         let shared = Shared::new();
-        let other = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.enter())
-        };
+        let other = spawn(move || shared.enter());
         shared.enter();
         other.join().expect("it does not panic");
         shared.assert_touched(2);
@@ -59,10 +51,7 @@ fn model_two_kthreads_take_turns() {
 fn model_three_kthreads_take_turns() {
     model_bounded(3, || {
         let shared = Shared::new();
-        let others = [(); 2].map(|()| {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.enter())
-        });
+        let others = [(); 2].map(|()| spawn(move || shared.enter()));
         shared.enter();
         others.into_iter().for_each(|other| other.join().expect("it does not panic"));
         shared.assert_touched(3);
@@ -75,10 +64,7 @@ fn model_time_and_hand_over_meet() {
     model_bounded(3, || {
         let (clock, soon) = (Clock::mine(), now() + MS);
         let shared = Shared::new();
-        let other = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.enter())
-        };
+        let other = spawn(move || shared.enter());
         let time = spawn(move || clock.advance(MS));
         let mut touched = 1;
         if let Ok(_guard) = shared.mutex.lock_until(soon) {
@@ -96,10 +82,7 @@ fn model_time_and_hand_over_meet() {
 fn model_abort_and_hand_over_meet() {
     model_bounded(3, || {
         let shared = Shared::new();
-        let other = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.enter())
-        };
+        let other = spawn(move || shared.enter());
         let abort = spawn(aborter());
         let mut touched = 1;
         if let Ok(_guard) = shared.mutex.lock_abortable() {

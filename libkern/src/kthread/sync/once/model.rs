@@ -1,10 +1,8 @@
 //! The races of what is done once.
 
-use loom::sync::Arc;
-
 use super::Once;
 use crate::kthread::hosted::Clock;
-use crate::kthread::sync::testing::{MS, model_bounded, now, spawn};
+use crate::kthread::sync::testing::{MS, leak, model_bounded, now, spawn};
 use crate::sync::cell::UnsafeCell;
 
 struct Shared {
@@ -12,12 +10,9 @@ struct Shared {
     data: UnsafeCell<usize>,
 }
 
-// SAFETY: what the models check.
-unsafe impl Sync for Shared {}
-
 impl Shared {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { once: Once::new(), data: UnsafeCell::new(0) })
+    fn new() -> &'static Self {
+        leak(Self { once: Once::new(), data: UnsafeCell::new(0) })
     }
 
     fn make(&self) {
@@ -36,13 +31,10 @@ impl Shared {
 fn model_it_is_done_once_and_seen_by_all() {
     loom::model(|| {
         let shared = Shared::new();
-        let other = {
-            let shared = Arc::clone(&shared);
-            spawn(move || {
-                shared.once.call_once(|| shared.make());
-                shared.get()
-            })
-        };
+        let other = spawn(move || {
+            shared.once.call_once(|| shared.make());
+            shared.get()
+        });
         shared.once.call_once(|| shared.make());
         assert_eq!(shared.get(), 1);
         assert_eq!(other.join().expect("it does not panic"), 1);
@@ -55,10 +47,7 @@ fn model_time_and_the_end_of_it_meet() {
     model_bounded(3, || {
         let (clock, soon) = (Clock::mine(), now() + MS);
         let shared = Shared::new();
-        let maker = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.once.try_call(|| shared.make()))
-        };
+        let maker = spawn(move || shared.once.try_call(|| shared.make()));
         let time = spawn(move || clock.advance(MS));
         if shared.once.wait_until(soon).is_ok() {
             assert_eq!(shared.get(), 1);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Once, OnceLock};
 use crate::kthread::hosted::Clock;
-use crate::kthread::sync::testing::{MS, now, spawn};
+use crate::kthread::sync::testing::{MS, now, spawn, until};
 use crate::kthread::sync::{Aborted, Interrupted, Semaphore, TimedOut};
 use crate::sync::IrqGuard;
 
@@ -78,9 +78,7 @@ fn whoever_waits_for_another_to_make_the_value_may_give_up() {
     });
     impatient.until_asleep();
     Clock::mine().advance(MS);
-    while Clock::mine().armed() > 0 {
-        std::thread::yield_now();
-    }
+    until("the timers", || Clock::mine().armed() == 0);
     impatient.abort();
     assert_eq!(impatient.join(), (Err(TimedOut), Err(Aborted), Err(Interrupted::TimedOut)));
     may_go_on.up();

@@ -1,17 +1,15 @@
 //! The rendezvous's races.
 
-use loom::sync::Arc;
-
 use super::Rendezvous;
 use crate::kthread::hosted::Clock;
 use crate::kthread::sync::TimedOut;
-use crate::kthread::sync::testing::{MS, aborter, model_bounded, now, spawn};
+use crate::kthread::sync::testing::{MS, aborter, leak, model_bounded, now, spawn};
 use crate::sync::atomic::{AtomicBool, Ordering};
 
-type Shared = Arc<(AtomicBool, Rendezvous)>;
+type Shared = &'static (AtomicBool, Rendezvous);
 
 fn shared() -> Shared {
-    Arc::new((AtomicBool::new(false), Rendezvous::new()))
+    leak((AtomicBool::new(false), Rendezvous::new()))
 }
 
 /// Hazards 1 and 2: a condition that has no order of its own comes true at every point of the sleeper's way.
@@ -19,13 +17,10 @@ fn shared() -> Shared {
 fn model_no_change_is_missed() {
     loom::model(|| {
         let shared = shared();
-        let changer = {
-            let shared = Arc::clone(&shared);
-            spawn(move || {
-                shared.0.store(true, Ordering::Relaxed);
-                shared.1.wake();
-            })
-        };
+        let changer = spawn(move || {
+            shared.0.store(true, Ordering::Relaxed);
+            shared.1.wake();
+        });
         shared.1.sleep(|| shared.0.load(Ordering::Relaxed));
         changer.join().expect("it does not panic");
     });
@@ -36,17 +31,11 @@ fn model_no_change_is_missed() {
 fn model_a_call_in_vain_hides_none_that_is_not() {
     model_bounded(3, || {
         let shared = shared();
-        let other = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.1.wake())
-        };
-        let changer = {
-            let shared = Arc::clone(&shared);
-            spawn(move || {
-                shared.0.store(true, Ordering::Relaxed);
-                shared.1.wake();
-            })
-        };
+        let other = spawn(move || shared.1.wake());
+        let changer = spawn(move || {
+            shared.0.store(true, Ordering::Relaxed);
+            shared.1.wake();
+        });
         shared.1.sleep(|| shared.0.load(Ordering::Relaxed));
         other.join().expect("it does not panic");
         changer.join().expect("it does not panic");
@@ -59,13 +48,10 @@ fn model_time_and_change_meet() {
     model_bounded(3, || {
         let (clock, soon) = (Clock::mine(), now() + MS);
         let shared = shared();
-        let changer = {
-            let shared = Arc::clone(&shared);
-            spawn(move || {
-                shared.0.store(true, Ordering::Relaxed);
-                shared.1.wake();
-            })
-        };
+        let changer = spawn(move || {
+            shared.0.store(true, Ordering::Relaxed);
+            shared.1.wake();
+        });
         let time = spawn(move || clock.advance(MS));
         let slept = shared.1.sleep_until(|| shared.0.load(Ordering::Relaxed), soon);
         time.join().expect("it does not panic");
@@ -80,13 +66,10 @@ fn model_time_and_change_meet() {
 fn model_abort_and_change_meet() {
     model_bounded(3, || {
         let shared = shared();
-        let changer = {
-            let shared = Arc::clone(&shared);
-            spawn(move || {
-                shared.0.store(true, Ordering::Relaxed);
-                shared.1.wake();
-            })
-        };
+        let changer = spawn(move || {
+            shared.0.store(true, Ordering::Relaxed);
+            shared.1.wake();
+        });
         let abort = spawn(aborter());
         let _ = shared.1.sleep_abortable(|| shared.0.load(Ordering::Relaxed));
         changer.join().expect("it does not panic");

@@ -1,10 +1,8 @@
 //! The reader-writer lock's races. Three preemptions where there are three parties; all of them would take an hour.
 
-use loom::sync::Arc;
-
 use super::RwLock;
 use crate::kthread::hosted::Clock;
-use crate::kthread::sync::testing::{MS, model_bounded, now, spawn};
+use crate::kthread::sync::testing::{MS, leak, model_bounded, now, spawn};
 use crate::sync::cell::UnsafeCell;
 
 /// What loom watches: accesses that nothing orders are reported.
@@ -13,12 +11,9 @@ struct Shared {
     data: UnsafeCell<usize>,
 }
 
-// SAFETY: what the models check.
-unsafe impl Sync for Shared {}
-
 impl Shared {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { lock: RwLock::new(()), data: UnsafeCell::new(0) })
+    fn new() -> &'static Self {
+        leak(Self { lock: RwLock::new(()), data: UnsafeCell::new(0) })
     }
 
     fn change(&self) {
@@ -43,10 +38,7 @@ impl Shared {
 fn model_a_reader_and_a_writer_take_turns() {
     loom::model(|| {
         let shared = Shared::new();
-        let writer = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.change())
-        };
+        let writer = spawn(move || shared.change());
         assert!(shared.look() <= 1);
         writer.join().expect("it does not panic");
         assert_eq!(shared.look(), 1);
@@ -59,10 +51,7 @@ fn model_a_reader_and_a_writer_take_turns() {
 fn model_two_writers_take_turns() {
     loom::model(|| {
         let shared = Shared::new();
-        let writer = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.change())
-        };
+        let writer = spawn(move || shared.change());
         shared.change();
         writer.join().expect("it does not panic");
         assert_eq!(shared.look(), 2);
@@ -75,14 +64,8 @@ fn model_two_writers_take_turns() {
 fn model_the_last_of_two_readers_lets_the_writer_in() {
     model_bounded(3, || {
         let shared = Shared::new();
-        let reader = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.look())
-        };
-        let writer = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.change())
-        };
+        let reader = spawn(move || shared.look());
+        let writer = spawn(move || shared.change());
         shared.look();
         reader.join().expect("it does not panic");
         writer.join().expect("it does not panic");
@@ -96,14 +79,8 @@ fn model_the_last_of_two_readers_lets_the_writer_in() {
 fn model_writers_and_a_reader_take_turns() {
     model_bounded(3, || {
         let shared = Shared::new();
-        let reader = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.look())
-        };
-        let writer = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.change())
-        };
+        let reader = spawn(move || shared.look());
+        let writer = spawn(move || shared.change());
         shared.change();
         reader.join().expect("it does not panic");
         writer.join().expect("it does not panic");
@@ -118,14 +95,8 @@ fn model_a_writer_gives_up_between_readers() {
     model_bounded(3, || {
         let (clock, soon) = (Clock::mine(), now() + MS);
         let shared = Shared::new();
-        let writer = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.lock.write_until(soon).map(drop))
-        };
-        let reader = {
-            let shared = Arc::clone(&shared);
-            spawn(move || shared.look())
-        };
+        let writer = spawn(move || shared.lock.write_until(soon).map(drop));
+        let reader = spawn(move || shared.look());
         let reading = shared.lock.read();
         clock.advance(MS);
         drop(reading);

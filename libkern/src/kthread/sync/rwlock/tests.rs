@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::RwLock;
 use crate::kthread::hosted::Clock;
-use crate::kthread::sync::testing::{MS, now, spawn};
+use crate::kthread::sync::testing::{MS, now, spawn, until};
 use crate::kthread::sync::{Aborted, Interrupted, TimedOut};
 use crate::sync::SpinLock;
 use crate::time::Duration;
@@ -110,9 +110,7 @@ fn limits_end_sleeps_for_reading_and_for_writing() {
         sleeper.until_asleep().abort();
         sleeper
     });
-    while Clock::mine().armed() < 2 {
-        std::thread::yield_now();
-    }
+    until("the timers", || Clock::mine().armed() >= 2);
     Clock::mine().advance(MS);
     assert_eq!(sleepers.map(|sleeper| sleeper.join()), [(Err(Aborted), Err(Interrupted::TimedOut)); 2]);
     assert!(lock.read_timeout(Duration::ZERO).is_err() && lock.write_until(now()).is_err());

@@ -1,16 +1,14 @@
 //! The semaphore's races, every interleaving of them, or of three parties every one with at most three preemptions: enough
 //! to put each of them into the others' way at each step, where all would take an hour.
 
-use loom::sync::Arc;
-
 use super::Semaphore;
 use crate::kthread::hosted::Clock;
-use crate::kthread::sync::testing::{MS, aborter, model_bounded, now, spawn};
+use crate::kthread::sync::testing::{MS, aborter, leak, model_bounded, now, spawn};
 use crate::kthread::sync::{Aborted, Interrupted, TimedOut};
 use crate::sync::cell::UnsafeCell;
 
-fn semaphore(units: usize) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(units))
+fn semaphore(units: usize) -> &'static Semaphore {
+    leak(Semaphore::new(units))
 }
 
 /// Nobody is on his way: everything adds up.
@@ -24,20 +22,17 @@ fn assert_settled(semaphore: &Semaphore, units: usize) {
 fn model_a_unit_given_at_any_moment_is_not_missed() {
     loom::model(|| {
         let semaphore = semaphore(0);
-        let data = Arc::new(UnsafeCell::new(0));
-        let giver = {
-            let (semaphore, data) = (Arc::clone(&semaphore), Arc::clone(&data));
-            spawn(move || {
-                // SAFETY: loom reports a race if there is one.
-                data.with_mut(|data| unsafe { *data = 1 });
-                semaphore.up();
-            })
-        };
+        let data = leak(UnsafeCell::new(0));
+        let giver = spawn(move || {
+            // SAFETY: loom reports a race if there is one.
+            data.with_mut(|data| unsafe { *data = 1 });
+            semaphore.up();
+        });
         semaphore.down();
         // SAFETY: as above.
         assert_eq!(data.with(|data| unsafe { *data }), 1);
         giver.join().expect("it does not panic");
-        assert_settled(&semaphore, 0);
+        assert_settled(semaphore, 0);
     });
 }
 
@@ -46,20 +41,17 @@ fn model_a_unit_given_at_any_moment_is_not_missed() {
 fn model_who_has_the_unit_is_alone() {
     loom::model(|| {
         let semaphore = semaphore(1);
-        let data = Arc::new(UnsafeCell::new(0));
+        let data = leak(UnsafeCell::new(0));
         let enter = |semaphore: &Semaphore, data: &UnsafeCell<i32>| {
             semaphore.down();
             // SAFETY: loom reports a race if there is one.
             data.with_mut(|data| unsafe { *data += 1 });
             semaphore.up();
         };
-        let other = {
-            let (semaphore, data) = (Arc::clone(&semaphore), Arc::clone(&data));
-            spawn(move || enter(&semaphore, &data))
-        };
-        enter(&semaphore, &data);
+        let other = spawn(move || enter(semaphore, data));
+        enter(semaphore, data);
         other.join().expect("it does not panic");
-        assert_settled(&semaphore, 1);
+        assert_settled(semaphore, 1);
     });
 }
 
@@ -69,19 +61,16 @@ fn model_time_and_unit_meet() {
     model_bounded(3, || {
         let semaphore = semaphore(0);
         let (clock, soon) = (Clock::mine(), now() + MS);
-        let giver = {
-            let semaphore = Arc::clone(&semaphore);
-            spawn(move || semaphore.up())
-        };
+        let giver = spawn(move || semaphore.up());
         let time = spawn(move || clock.advance(MS));
         let taken = semaphore.down_until(soon);
         let woke = giver.join().expect("it does not panic");
         time.join().expect("it does not panic");
         match taken {
-            Ok(()) => assert_settled(&semaphore, 0),
+            Ok(()) => assert_settled(semaphore, 0),
             Err(TimedOut) => {
                 assert!(!woke, "who was woken by a unit has it");
-                assert_settled(&semaphore, 1);
+                assert_settled(semaphore, 1);
             }
         }
     });
@@ -92,18 +81,15 @@ fn model_time_and_unit_meet() {
 fn model_abort_and_unit_meet() {
     model_bounded(3, || {
         let semaphore = semaphore(0);
-        let giver = {
-            let semaphore = Arc::clone(&semaphore);
-            spawn(move || semaphore.up())
-        };
+        let giver = spawn(move || semaphore.up());
         let abort = spawn(aborter());
         let taken = semaphore.down_abortable();
         giver.join().expect("it does not panic");
         abort.join().expect("it does not panic");
         let is_kept = crate::kthread::current().abort_slot().take();
         match taken {
-            Ok(()) => assert_settled(&semaphore, 0),
-            Err(Aborted) => assert_settled(&semaphore, 1),
+            Ok(()) => assert_settled(semaphore, 0),
+            Err(Aborted) => assert_settled(semaphore, 1),
         }
         assert_eq!(is_kept, taken.is_ok(), "a request ends one sleep");
     });
@@ -124,7 +110,7 @@ fn model_abort_and_time_meet() {
         assert_eq!(is_kept, taken == Err(Interrupted::TimedOut));
         assert!(taken.is_err());
         assert_eq!(clock.armed(), 0);
-        assert_settled(&semaphore, 0);
+        assert_settled(semaphore, 0);
     });
 }
 
@@ -133,21 +119,15 @@ fn model_abort_and_time_meet() {
 fn model_bulk_requests_share_what_comes() {
     model_bounded(3, || {
         let semaphore = semaphore(0);
-        let taker = {
-            let semaphore = Arc::clone(&semaphore);
-            spawn(move || semaphore.down_many(2))
-        };
-        let giver = {
-            let semaphore = Arc::clone(&semaphore);
-            spawn(move || {
-                semaphore.up();
-                semaphore.up_many(2);
-            })
-        };
+        let taker = spawn(move || semaphore.down_many(2));
+        let giver = spawn(move || {
+            semaphore.up();
+            semaphore.up_many(2);
+        });
         semaphore.down();
         taker.join().expect("it does not panic");
         giver.join().expect("it does not panic");
-        assert_settled(&semaphore, 0);
+        assert_settled(semaphore, 0);
     });
 }
 
@@ -157,21 +137,15 @@ fn model_what_a_leaver_had_goes_to_the_next() {
     model_bounded(3, || {
         let semaphore = semaphore(1);
         let (clock, soon) = (Clock::mine(), now() + MS);
-        let large = {
-            let semaphore = Arc::clone(&semaphore);
-            spawn(move || semaphore.down_many_until(3, soon))
-        };
-        let giver = {
-            let semaphore = Arc::clone(&semaphore);
-            spawn(move || {
-                semaphore.up();
-                clock.advance(MS);
-            })
-        };
+        let large = spawn(move || semaphore.down_many_until(3, soon));
+        let giver = spawn(move || {
+            semaphore.up();
+            clock.advance(MS);
+        });
         semaphore.down_many(2);
         let left = large.join().expect("it does not panic");
         giver.join().expect("it does not panic");
         assert_eq!(left, Err(TimedOut));
-        assert_settled(&semaphore, 0);
+        assert_settled(semaphore, 0);
     });
 }

@@ -44,11 +44,21 @@ impl<W: Copy> Waiter<W> {
     /// How its wait ended; `None` if it has not.
     ///
     /// # Safety
-    /// The caller holds the lock of the waiter's queue, or is the waiter, and awake again.
+    /// The caller holds the lock of the waiter's queue.
     #[inline(always)]
     pub(super) unsafe fn verdict(&self) -> Option<Verdict> {
         // SAFETY: the caller's word; see "Who may touch what" in the module above.
         self.node.with(|node| unsafe { (*node).verdict })
+    }
+
+    /// How its wait ended. As an access of one who is alone with it, so that models find whoever else is not done with it.
+    ///
+    /// # Safety
+    /// The caller is the waiter, and awake again; its limits are disarmed.
+    #[inline(always)]
+    pub(super) unsafe fn conclude(&self) -> Option<Verdict> {
+        // SAFETY: the caller's word.
+        self.node.with_mut(|node| unsafe { (*node).verdict })
     }
 
     #[inline(always)]
