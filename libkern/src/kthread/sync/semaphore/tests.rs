@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::Semaphore;
+use crate::kthread::current;
 use crate::kthread::hosted::Clock;
 use crate::kthread::sync::testing::{MS, now, spawn};
 use crate::kthread::sync::{Aborted, Interrupted, TimedOut};
@@ -173,11 +174,16 @@ fn a_request_to_abort_ends_the_sleep_it_meets() {
 #[test]
 fn a_request_to_abort_that_comes_before_the_sleep_is_kept_for_it_and_ends_one() {
     let semaphore = semaphore(1);
-    crate::kthread::current().abort_slot().request();
-    crate::kthread::current().abort_slot().request();
-    assert_eq!(semaphore.down_abortable(), Ok(()), "there was no need to sleep");
-    assert_eq!(semaphore.down_abortable_until(now() + MS), Err(Interrupted::Aborted));
-    assert_eq!(semaphore.down_timeout(Duration::ZERO), Err(TimedOut));
+    let sleeper = spawn({
+        let semaphore = Arc::clone(&semaphore);
+        move || {
+            current().abort_slot().request();
+            current().abort_slot().request();
+            let there = semaphore.down_abortable();
+            (there, semaphore.down_abortable_until(now() + MS), semaphore.down_timeout(Duration::ZERO))
+        }
+    });
+    assert_eq!(sleeper.join(), (Ok(()), Err(Interrupted::Aborted), Err(TimedOut)));
     assert_eq!(semaphore.available(), 0);
 }
 
