@@ -42,11 +42,17 @@ impl Cache {
 
     #[inline(always)]
     pub(super) fn take(&mut self) -> NonNull<Message> {
-        let Some(message) = NonNull::new(self.free) else { return self.refill() };
+        self.try_take().unwrap_or_else(|| self.refill())
+    }
+
+    /// A message, if there is one here.
+    #[inline(always)]
+    pub(super) fn try_take(&mut self) -> Option<NonNull<Message>> {
+        let message = NonNull::new(self.free)?;
         // SAFETY: the cache's own.
         self.free = unsafe { message.as_ref() }.next.load(Ordering::Relaxed);
         self.room += 1;
-        message
+        Some(message)
     }
 
     /// # Safety

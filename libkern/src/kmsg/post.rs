@@ -29,18 +29,39 @@ pub fn send_immediate<R, F: FnOnce(Immediate) -> R + Send + 'static>(core: usize
 #[inline(always)]
 pub(crate) unsafe fn send_immediate_borrowing<F: FnOnce(Immediate) + Send>(core: usize, f: F) {
     let flags = irq::save_and_disable();
-    // SAFETY: interrupts are off, and the reference is gone before anything else has one.
-    let message = unsafe {
+    // SAFETY: interrupts are off, and no other reference to what is the core's is used meanwhile. The message is a node of
+    // the cache, filled, given up. The flags are the innermost.
+    unsafe {
+        let here = Core::here();
+        let node = if core == arch::core_id() { here.local().nodes.try_take() } else { None };
+        let Some(message) = node else { return send_immediate_slowly(core, f, flags) };
+        Message::fill::<Immediate, F>(message, f);
+        here.local().counts.sent += 1;
+        if here.inbox.immediate.push(message) {
+            here.local().counts.interrupts_sent += 1;
+            apic::wake_self();
+        }
+        irq::restore(flags);
+    }
+}
+
+/// To another core, or without a free node at hand.
+///
+/// # Safety
+/// As for [`send_immediate_borrowing`]; interrupts are off, and `flags` the innermost.
+#[inline(never)]
+unsafe fn send_immediate_slowly<F: FnOnce(Immediate) + Send>(core: usize, f: F, flags: irq::Flags) {
+    check(core);
+    // SAFETY: as in `send_immediate_borrowing`.
+    unsafe {
         let local = Local::here();
         local.counts.sent += 1;
         let message = local.nodes.take();
         Message::fill::<Immediate, F>(message, f);
-        message
-    };
-    // SAFETY: a node of the cache, filled, given up; interrupts are off.
-    unsafe { post_immediate(core, message) };
-    // SAFETY: the innermost.
-    unsafe { irq::restore(flags) };
+        let first = CORE.on(core).inbox.immediate.push(message);
+        count_interrupt(core, first);
+        irq::restore(flags);
+    }
 }
 
 /// Has `core` run `f` when it is next between things: in kthread context, interrupts on, and free to block or not to
@@ -64,47 +85,35 @@ pub fn send_routine<R, F: FnOnce(Routine) -> R + Send + 'static>(core: usize, f:
 #[inline(always)]
 pub(crate) unsafe fn send_routine_borrowing<F: FnOnce(Routine) + Send>(core: usize, f: F) {
     let flags = irq::save_and_disable();
-    // SAFETY: as in `send_immediate`.
-    let message = unsafe {
-        let local = Local::here();
-        let message = local.nodes.take();
-        Message::fill::<Routine, F>(message, f);
-        message
-    };
-    // SAFETY: a node of the cache, filled, given up; interrupts are off.
-    unsafe { post_routine(core, message) };
-    // SAFETY: the innermost.
-    unsafe { irq::restore(flags) };
-}
-
-/// Puts an immediate message into a core's inbox, and interrupts it if nobody has.
-///
-/// # Safety
-/// The message is the caller's, filled. Interrupts are off.
-#[inline(always)]
-unsafe fn post_immediate(core: usize, message: NonNull<Message>) {
-    if core != arch::core_id() {
-        // SAFETY: the caller's word.
-        return unsafe { post_immediate_there(core, message) };
-    }
-    // SAFETY: interrupts are off; the caller's message.
+    // SAFETY: interrupts are off, and no other reference to what is the core's is used meanwhile. The message is a node of
+    // the cache, filled, given up. The flags are the innermost.
     unsafe {
         let here = Core::here();
-        if here.inbox.immediate.push(message) {
-            here.local().counts.interrupts_sent += 1;
-            apic::wake_self();
-        }
+        let is_quick = core == arch::core_id() && here.inbox.routine.is_empty();
+        let node = if is_quick { here.local().nodes.try_take() } else { None };
+        let Some(message) = node else { return send_routine_slowly(core, f, flags) };
+        Message::fill::<Routine, F>(message, f);
+        let local = here.local();
+        local.counts.sent += 1;
+        local.pending.push_back(message);
+        irq::restore(flags);
     }
 }
 
+/// To another core, behind what others have sent, or without a free node at hand. A function of its own, which does all the
+/// rest, so that the quick way calls nothing and needs no stack.
+///
 /// # Safety
-/// As for [`post_immediate`].
+/// As for [`send_routine_borrowing`]; interrupts are off, and `flags` the innermost.
 #[inline(never)]
-unsafe fn post_immediate_there(core: usize, message: NonNull<Message>) {
-    check(core);
-    // SAFETY: the caller's word.
-    let first = unsafe { CORE.on(core).inbox.immediate.push(message) };
-    count_interrupt(core, first);
+unsafe fn send_routine_slowly<F: FnOnce(Routine) + Send>(core: usize, f: F, flags: irq::Flags) {
+    // SAFETY: as in `send_routine_borrowing`.
+    unsafe {
+        let message = Local::here().nodes.take();
+        Message::fill::<Routine, F>(message, f);
+        post_routine(core, message);
+        irq::restore(flags);
+    }
 }
 
 /// Sends a routine message that is its owner's.
