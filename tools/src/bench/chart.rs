@@ -6,7 +6,8 @@
 use svg::Document;
 use svg::node::element::{Group, Line, Rectangle, Text};
 
-use super::figure::{Figure, rounded};
+use super::figure::Figure;
+use super::number::rounded;
 
 /// Widths, heights and places in the chart's own unit, a pixel where nobody scales it.
 const WIDTH: f64 = 960.0;

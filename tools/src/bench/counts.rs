@@ -7,7 +7,7 @@ use std::ops::{AddAssign, Div, Sub};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use super::figure::number;
+use super::number::number;
 
 /// What was executed, by what it costs: a bare number of instructions hides what costs more than one.
 ///

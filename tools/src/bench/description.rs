@@ -24,6 +24,8 @@ pub struct Wanted {
     pub source: Source,
     /// What it must not exceed.
     pub bar: Option<f64>,
+    /// What it must not exceed as long as it misses its bar.
+    pub so_far: Option<f64>,
     /// How many times more the same has to take on Linux.
     pub times: Option<f64>,
     /// What it is called in the program that does the same on Linux.
@@ -101,6 +103,7 @@ struct Written {
     run: Option<Run>,
     per: Option<String>,
     bar: Option<f64>,
+    so_far: Option<f64>,
     times: Option<f64>,
     peer: Option<String>,
 }
@@ -144,14 +147,17 @@ fn check(written: Written) -> anyhow::Result<Wanted> {
         },
         (Some(_), Some(_)) | (None, None) => bail!("it is either of a `region` or a `metric`"),
     };
-    let Written { bar, times, peer, .. } = written;
+    let Written { bar, so_far, times, peer, .. } = written;
+    if so_far.is_some_and(|so_far| bar.is_none_or(|bar| so_far <= bar)) {
+        bail!("`so_far` is for a figure that misses its `bar`, so it is more than that");
+    }
     if times.is_some() && peer.is_none() {
         bail!("`times` compares with a `peer`, and there is none");
     }
     if peer.is_some() && smp > 2 {
         bail!("a `peer` has one core or two, not {smp}");
     }
-    Ok(Wanted { benchmark, name, program, smp, source, bar, times, peer })
+    Ok(Wanted { benchmark, name, program, smp, source, bar, so_far, times, peer })
 }
 
 #[cfg(test)]

@@ -121,6 +121,7 @@ fn figure(wanted: &Wanted, ours: &Results, theirs: &Results) -> anyhow::Result<F
         ours: measured,
         peer: peer.transpose()?,
         bar: wanted.bar,
+        so_far: wanted.so_far,
         times: wanted.times,
         deterministic: wanted.run() == Run::Counted,
         note: String::new(),
@@ -209,6 +210,7 @@ mod tests {
             smp: 2,
             source,
             bar: None,
+            so_far: None,
             times: None,
             peer: Some("q".into()),
         }

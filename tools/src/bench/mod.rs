@@ -20,6 +20,7 @@ mod description;
 mod figure;
 mod guest;
 mod measure;
+mod number;
 mod peer;
 mod plugin;
 mod slope;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::figure::{Figure, number, rounded};
+use super::figure::Figure;
+use super::number::{number, rounded};
 
 /// All figures, and beside whom they stand.
 pub struct Table<'a> {

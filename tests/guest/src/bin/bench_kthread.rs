@@ -4,7 +4,6 @@
 #![no_std]
 #![no_main]
 
-#[path = "../regions.rs"]
 mod regions;
 
 use core::hint::black_box;
@@ -13,7 +12,8 @@ use core::time::Duration;
 
 use libkern::arch::qemu;
 use libkern::kmsg;
-use libkern::kthread::sync::Semaphore;
+use libkern::kthread::sync::channel::bounded;
+use libkern::kthread::sync::{Mutex, Semaphore};
 use libkern::kthread::{self, spawn, yield_now};
 use libkern::time::Instant;
 
@@ -25,10 +25,12 @@ fn main() {
     measure!(yield_now, 2_000, yields);
     measure!(thread, 2_000, threads);
     measure!(semaphore, 2_000, semaphore);
+    measure!(mutex, 2_000, mutex);
     measure!(clock, 2_000, clock);
     measure!(message, 2_000, messages::<1>);
     measure!(message_16, 3_200, messages::<16>);
     measure!(immediate, 2_000, immediates);
+    measure!(channel, 2_000, channel);
     qemu::control(format_args!("metric sleep_late {} ns", sleep_late()));
 }
 
@@ -72,6 +74,14 @@ fn semaphore(n: usize) {
     }
 }
 
+static LOCK: Mutex<()> = Mutex::new(());
+
+fn mutex(n: usize) {
+    for _ in 0..n {
+        drop(LOCK.lock());
+    }
+}
+
 fn clock(n: usize) {
     for _ in 0..n {
         black_box(Instant::now());
@@ -110,6 +120,16 @@ fn immediates(n: usize) {
         kmsg::send_immediate(0, move |_| LEFT.store(i, Ordering::Relaxed));
     }
     assert_eq!(LEFT.load(Ordering::Relaxed), n - 1, "an immediate message to oneself is done when it is sent");
+}
+
+/// Words from one kthread to another through a channel that holds 64.
+fn channel(n: usize) {
+    let (sender, receiver) = bounded(64);
+    let partner = spawn(move || (0..n).for_each(|i| assert_eq!(receiver.recv(), Ok(i))));
+    for i in 0..n {
+        sender.send(i).expect("the receiver takes all");
+    }
+    partner.join();
 }
 
 /// How late a sleeper runs again, in nanoseconds, each of which is an instruction where the clock counts those.

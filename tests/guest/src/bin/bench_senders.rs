@@ -4,7 +4,6 @@
 #![no_std]
 #![no_main]
 
-#[path = "../regions.rs"]
 mod regions;
 
 use core::hint;
