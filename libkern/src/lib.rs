@@ -13,6 +13,7 @@ macro_rules! on_metal {
     ($($item:item)*) => {};
 }
 
+pub mod alarm;
 pub mod arch;
 pub mod args;
 pub mod bootinfo;
@@ -25,7 +26,6 @@ pub mod sync;
 pub mod time;
 
 on_metal! {
-    pub mod alarm;
     pub mod cpu;
     pub mod dev;
     pub mod entry;

@@ -30,7 +30,8 @@
 //! 3. *Dropped when the message is in an inbox, or the handler runs.* The message has a reference of its own. Whoever is the
 //!    last to need the handler drops it: the owner, or the message's function in kthread context.
 //! 4. *A handler that has a handle of its own alarm.* It is dropped with the owner, not with the last reference.
-//! 5. *A handler slower than its period.* See above: it has the core for one call, and others are next.
+//! 5. *A handler that always sets its alarm again*, and is waited for. What it sets while its owner waits is not set.
+//! 6. *A handler slower than its period.* See above: it has the core for one call, and others are next.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -42,14 +43,13 @@ use core::ptr::NonNull;
 use core::time::Duration;
 
 use super::post::{self, Letter};
-use super::ringing::Ringing;
 use crate::arch::{self, clock, irq};
 use crate::kthread;
 use crate::kthread::sync::Semaphore;
 use crate::sync::cell::UnsafeCell;
 use crate::time::timer::{Held, IsHeld, Setting, Tell, Timer, Timers};
 
-pub(super) type Handler = Box<dyn FnMut(&mut Ringing<'_>) + Send>;
+pub(super) type Handler = Box<dyn FnMut(&Inner, Call) + Send>;
 pub(super) type SharedSemaphore = Box<dyn Deref<Target = Semaphore> + Send + Sync>;
 
 /// Noted with a timer whose alarm is set: it rings once.
@@ -123,6 +123,15 @@ pub struct AlarmStats {
     pub worst_lateness: Duration,
 }
 
+/// What a handler is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    /// What the alarm was set for.
+    pub(super) at_ns: u64,
+    /// How often it should have rung since the last call.
+    pub(super) missed: u64,
+}
+
 /// What is to be done once the lock is free.
 enum Then {
     Nothing,
@@ -181,9 +190,10 @@ impl Inner {
         let setting = Setting { deadline_ns, note: ONCE };
         let flags = irq::save_and_disable();
         let timers = crate::time::timer::here();
-        // SAFETY: the lock is held.
+        // SAFETY: called with the lock.
         let not_due = || self.state.with_mut(|state| unsafe { (*state).due = false });
-        let otherwise = |is_held| self.set_slowly(timers, setting, is_held, flags);
+        // SAFETY: this is the short way, and that its end.
+        let otherwise = |is_held| unsafe { self.set_slowly(timers, setting, is_held, flags) };
         // SAFETY: it stays where it is while it is armed (the owner's reference); only under the lock of its home is it armed.
         // Interrupts are off, and the flags the innermost.
         unsafe { timers.arm_or(&self.timer, setting, flags, |home| timers.is_idle_home(home), not_due, otherwise) };
@@ -195,35 +205,43 @@ impl Inner {
     unsafe fn set_slowly(&self, timers: &'static Timers, setting: Setting, is_held: IsHeld, flags: irq::Flags) {
         let attempt = |mut held: Held<'_>| {
             // SAFETY: called with the lock of the home.
-            self.state.with_mut(|state| self.attempt(&mut held, unsafe { &mut *state }, setting, setting.deadline_ns))
+            self.state.with_mut(|state| self.attempt(&mut held, unsafe { &mut *state }, setting))
         };
         // SAFETY: the caller's word.
-        let attempted = unsafe {
-            timers.with_held(is_held, flags, |held| held.is_home(&self.timer).then(|| attempt(held)))
-        };
+        let attempted =
+            unsafe { timers.with_held(is_held, flags, |held| held.is_home(&self.timer).then(|| attempt(held))) };
         if !matches!(attempted, Some(Attempt::Done(_))) {
-            self.set_from_anywhere(setting, setting.deadline_ns);
+            self.set_from_anywhere(setting, |_| true);
         }
     }
 
     /// Has it ring at a moment and then in every period.
     pub(super) fn set_periodic(&self, first_ns: u64, period_ns: u64) {
-        self.set_from_anywhere(Setting { deadline_ns: first_ns, note: period_ns }, first_ns);
+        self.set_from_anywhere(Setting { deadline_ns: first_ns, note: period_ns }, |_| true);
     }
 
-    fn set_from_anywhere(&self, setting: Setting, next_ns: u64) {
+    /// Has it ring once more, unless somebody waits for the handler's return, and for silence after that.
+    pub(super) fn set_by_handler(&self, deadline_ns: u64) {
+        self.set_from_anywhere(Setting { deadline_ns, note: ONCE }, |state| !state.owner_waits);
+    }
+
+    #[inline(never)]
+    fn set_from_anywhere(&self, setting: Setting, may: fn(&State) -> bool) {
         loop {
-            let (attempt, core) = self.locked(|held, state| (self.attempt(held, state, setting, next_ns), state.core));
+            let attempt = self.locked(|held, state| {
+                let core = state.core;
+                may(state).then(|| (self.attempt(held, state, setting), core))
+            });
             match attempt {
-                Attempt::Done(Tell::Nobody) => return,
-                Attempt::Done(Tell::Core) => return post::tell(core),
-                Attempt::Moved => {}
+                None | Some((Attempt::Done(Tell::Nobody), _)) => return,
+                Some((Attempt::Done(Tell::Core), core)) => return post::tell(core),
+                Some((Attempt::Moved, _)) => {}
             }
         }
     }
 
     /// Forgets what it was set for, and sets it if it may be armed here.
-    fn attempt(&self, held: &mut Held<'_>, state: &mut State, setting: Setting, next_ns: u64) -> Attempt {
+    fn attempt(&self, held: &mut Held<'_>, state: &mut State, setting: Setting) -> Attempt {
         self.forget(held, state);
         if state.is_dead {
             return Attempt::Done(Tell::Nobody);
@@ -234,7 +252,7 @@ impl Inner {
             unsafe { held.move_here(&self.timer) };
             return Attempt::Moved;
         }
-        state.next_ns = next_ns;
+        state.next_ns = setting.deadline_ns;
         // SAFETY: not armed; it stays where it is, by the owner's reference.
         Attempt::Done(unsafe { held.arm(&self.timer, setting) })
     }
@@ -257,14 +275,14 @@ impl Inner {
         let flags = irq::save_and_disable();
         let timers = Timers::home_of(&self.timer);
         let also = || {
-            // SAFETY: the lock is held.
+            // SAFETY: called with the lock.
             self.state.with_mut(|state| unsafe { (*state).due = false });
-            Timers::forget_note(&self.timer, NOT_SET);
             true
         };
-        let otherwise = |is_held| self.cancel_slowly(timers, is_held, flags);
+        // SAFETY: this is the short way, and that its end.
+        let otherwise = |is_held| unsafe { self.cancel_slowly(timers, is_held, flags) };
         // SAFETY: interrupts are off, and the flags the innermost.
-        unsafe { timers.disarm_or(&self.timer, flags, also, otherwise) }
+        unsafe { timers.disarm_or(&self.timer, Some(NOT_SET), flags, also, otherwise) }
     }
 
     /// # Safety
@@ -307,6 +325,7 @@ impl Inner {
     pub(super) fn kill(&self) {
         let handler = self.locked(|held, state| {
             self.forget(held, state);
+            held.doom(&self.timer);
             state.is_dead = true;
             self.retire(state)
         });
@@ -396,14 +415,14 @@ impl Inner {
             mem::take(&mut state.due).then(|| {
                 state.running = Some(me());
                 state.note_lateness(clock::now_ns());
-                (state.rang_for_ns, mem::take(&mut state.missed))
+                Call { at_ns: state.rang_for_ns, missed: mem::take(&mut state.missed) }
             })
         });
-        if let (Some((at_ns, missed)), Action::Call(handler)) = (call, &self.action) {
-            // SAFETY: `running` is this kthread.
+        if let (Some(call), Action::Call(handler)) = (call, &self.action) {
             handler.with_mut(|handler| {
+                // SAFETY: `running` is this kthread.
                 if let Some(handler) = unsafe { &mut *handler } {
-                    handler(&mut Ringing::new(&self, at_ns, missed));
+                    handler(&self, call);
                 }
             });
         }
@@ -412,6 +431,9 @@ impl Inner {
             state.queued = state.due;
             let is_set = held.note(&self.timer) != NOT_SET || state.due;
             let is_over = state.is_detached && !is_set && !mem::replace(&mut state.is_dead, true);
+            if is_over {
+                held.doom(&self.timer);
+            }
             (self.retire(state), mem::take(&mut state.owner_waits), state.queued.then_some(state.core), is_over)
         });
         drop(handler);

@@ -1,87 +1,169 @@
 //! Alarms: kernel messages with a time.
 //!
-//! An [`Alarm`] has a handler, which runs as a routine message on the core that set it, once its time has come; or a
-//! semaphore, to which it gives a unit, in interrupt context, at that time. It rings once, or every so often, without
-//! drift: the next time is the last one plus the period, however late the last one was. Times that have passed meanwhile
-//! are counted as missed and left out. (Seed `kernel_messages.txt`, Other Uses; M18.)
+//! An [`Alarm`] has a handler, which runs as a routine message on the core on which it was set, once its time has come; or a
+//! semaphore, to which it gives a unit at that time, in the interrupt. It rings once, or every so often, without drift: the
+//! next time is the last one plus the period, however late the last one was. Times that have passed meanwhile are counted
+//! as missed and left out. (Seed `kernel_messages.txt`, Other Uses; M18.)
 //!
 //! ```ignore
 //! let alarm = Alarm::new(|ringing| println!("late by {:?}", ringing.late()));
 //! alarm.set_every(Duration::from_millis(100));
 //! // ...
 //! alarm.cancel_sync();
+//!
+//! alarm::after(Duration::from_secs(1), || println!("once, and nobody needs to keep it"));
 //! ```
 //!
-//! # Two ways to cancel
+//! # Two ways to cancel, and two types
 //!
-//! [`Alarm::cancel`] makes sure that the handler will not begin; it may be running, and goes on. It never waits, and may be
-//! called anywhere, under the locks that the handler takes too. [`Alarm::cancel_sync`] returns when the handler does not
-//! run and will not; it blocks for that, so it is for kthreads that hold nothing that the handler wants. Inside the handler
-//! there is a [`Ringing`] to set the alarm again or to stop it, and no way to wait for itself: `cancel_sync` from there is
-//! a panic. (Races, alarms.)
+//! [`cancel`](Handle::cancel) makes sure that the handler will not begin; it may be running, and goes on. It never waits, and
+//! may be called anywhere, under the locks that the handler takes too. [`cancel_sync`](Alarm::cancel_sync) returns when the
+//! handler does not run and will not; it blocks for that. The original's authors ran into each of the deadlocks that this
+//! invites (races, alarms), so who can wait is a matter of types:
 //!
-//! # States
+//! - An [`Alarm`] belongs to the kthread that made it. It cannot be sent to another, nor shared, so no handler can have
+//!   it, and none can wait for itself.
+//! - Anybody may have a [`Handle`], which sets and cancels, asynchronously. Its owner lends it (an alarm dereferences to
+//!   it), and copies of it go anywhere, into handlers too.
+//! - A handler is given a [`Ringing`], to set its alarm again or to stop it.
 //!
-//! ```text
-//!            set               time                 message taken           handler returned
-//!   Quiet --------> armed ------------> queued ----------------> running --------------------> Quiet
-//!              ^                |  (while running: again) <--------------------- again: queued
-//!              +--- periodic ---+
+//! ```compile_fail
+//! use libkern::alarm::Alarm;
+//! let other = Alarm::new(|_| {});
+//! // It would wait for itself, if it were its own: a handler cannot have an alarm at all.
+//! let alarm = Alarm::new(move |_| {
+//!     other.cancel_sync();
+//! });
 //! ```
 //!
-//! `armed`, `queued` and `running` are independent: a periodic alarm is armed for its next time while its handler runs, and
-//! a time that comes while the handler runs has it run once more afterwards, however many they are. All of it is under one
-//! lock of the alarm. What refers to the alarm, its timer while armed and its message while queued, holds a reference, so
-//! an alarm may be dropped at any moment.
+//! ```compile_fail
+//! use libkern::alarm::Alarm;
+//! let alarm = Alarm::new(|_| {});
+//! // Only its owner may wait for it.
+//! alarm.handle().cancel_sync();
+//! ```
 //!
-//! # Hazards
+//! What types do not see is a lock that the owner holds across `cancel_sync` and the handler wants; that is a deadlock like
+//! any other between kthreads.
 //!
-//! 1. *Cancelled when its timer has begun to fire.* The timer's function takes the lock, finds that the alarm is not armed,
-//!    and does nothing.
-//! 2. *Set again at that moment.* The function that was late finds the alarm armed for a later time, and does nothing; or
-//!    armed for one that has come too, and rings for it, after taking the timer back.
-//! 3. *Cancelled when its message waits.* The message is taken by its core as any other, and does not call the handler.
-//! 4. *The last reference goes in interrupt context.* The handler's own things would be dropped there. So it is handed to
-//!    the idle loop by the alarm's message.
+//! # Where and when
+//!
+//! On the core on which it was set last; set while it is ringing, on the core on which it does. Its time is the moment that
+//! its core's timer interrupts for. From there a handler waits for its turn as any routine message, behind those sent before
+//! it and until what runs on the core blocks; [`Ringing::late`] says how long that has been, and [`AlarmStats`] the longest
+//! so far. A handler runs once at a time, in kthread context, and may block.
+//!
+//! # Rejected
+//!
+//! A lock of the alarm's own: setting and cancelling would take two. References for the timer and from handle to handle
+//! counted as it is set and cancelled: four locked instructions, for what is needed once, when it is dropped. Handlers in
+//! the interrupt: whoever needs that has [`Timer`](crate::time::timer::Timer).
 
 mod inner;
+mod post;
+mod ringing;
 
+#[cfg(all(loom, test))]
+mod model;
+#[cfg(all(not(loom), test))]
+mod tests;
+
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
+use core::marker::PhantomData;
+use core::mem;
+use core::ops::Deref;
+use core::ptr;
 use core::time::Duration;
 
-use inner::Inner;
-pub use inner::{AlarmStats, Ringing};
+pub use inner::AlarmStats;
+use inner::{Action, Inner, LONGEST_PERIOD_NS};
+pub use ringing::Ringing;
 
 use crate::kthread::sync::Semaphore;
+use crate::sync::cell::UnsafeCell;
 use crate::time::Instant;
 
-/// Something that happens at a time, or every so often. Dropping it cancels it, asynchronously.
+/// Something that happens at a time, or every so often. The kthread that made it owns it, and can wait until it does not
+/// ring; everything else there is to do with it is its [`Handle`]'s. Dropping it cancels it, asynchronously and for good.
+#[must_use = "it rings only as long as it is there"]
 pub struct Alarm {
+    handle: Handle,
+    /// Whoever has it may wait for the handler. The handler, which goes from kthread to kthread, must not have it.
+    _stays: PhantomData<*mut ()>,
+}
+
+/// Sets and cancels an [`Alarm`]. Of one whose owner is gone, it does nothing.
+#[derive(Clone)]
+pub struct Handle {
     inner: Arc<Inner>,
 }
 
 impl Alarm {
     /// An alarm that calls `handler` when it rings: as a routine message, so in kthread context, where it may block. One
     /// call at a time. Not set yet. Allocates.
-    #[must_use = "it rings as long as it is there"]
-    pub fn new(handler: impl FnMut(&mut Ringing<'_>) + Send + 'static) -> Self {
-        Self { inner: Inner::with_handler(handler) }
+    pub fn new(mut handler: impl FnMut(&mut Ringing<'_>) + Send + 'static) -> Self {
+        let handler: inner::Handler = Box::new(move |alarm, call| handler(&mut Ringing::new(alarm, call)));
+        Self::with(Action::Call(UnsafeCell::new(Some(handler))))
     }
 
     /// An alarm that gives a unit to `semaphore` when it rings, in interrupt context. Not set yet. Allocates.
-    #[must_use = "it rings as long as it is there"]
-    pub fn up(semaphore: &'static Semaphore) -> Self {
-        Self { inner: Inner::with_semaphore(semaphore) }
+    pub fn up(semaphore: impl Deref<Target = Semaphore> + Send + Sync + 'static) -> Self {
+        Self::with(Action::Up(Box::new(semaphore)))
     }
 
+    fn with(action: Action) -> Self {
+        Self { handle: Handle { inner: Inner::new(action) }, _stays: PhantomData }
+    }
+
+    /// Synchronous: its handler does not run when this returns, and will not, unless the alarm is set again by a handle; what
+    /// the handler sets meanwhile does not count. Says whether it was set or about to ring. Blocks. (That of a semaphore
+    /// gives no unit any more.)
+    ///
+    /// # Panics
+    /// If it would block here: a lock is held, interrupts are off, or this is a handler of an interrupt.
+    pub fn cancel_sync(&self) -> bool {
+        self.handle.inner.cancel_sync()
+    }
+
+    /// A handle that can go anywhere.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    fn detach(self) {
+        let this = mem::ManuallyDrop::new(self);
+        // SAFETY: moved out once, of what is not dropped.
+        unsafe { ptr::read(&this.handle) }.inner.detach();
+    }
+}
+
+impl Deref for Alarm {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.handle.inner.kill();
+    }
+}
+
+impl Handle {
     /// Has it ring once, when `at` has come, on the running core; at once if it has passed. What it was set for before
     /// is forgotten. Any context but NMI.
+    #[inline]
     pub fn set_at(&self, at: Instant) {
-        self.inner.set(at.as_nanos(), None);
+        self.inner.set(at.as_nanos());
     }
 
     /// Has it ring once, after `delay` from now. As [`set_at`](Self::set_at).
+    #[inline]
     pub fn set_after(&self, delay: Duration) {
         self.set_at(Instant::now() + delay);
     }
@@ -100,23 +182,21 @@ impl Alarm {
     /// If the period is zero.
     pub fn set_every_from(&self, first: Instant, period: Duration) {
         assert!(!period.is_zero(), "an alarm cannot ring all the time");
-        self.inner.set(first.as_nanos(), Some(u64::try_from(period.as_nanos()).unwrap_or(u64::MAX)));
+        let period_ns = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX).min(LONGEST_PERIOD_NS);
+        self.inner.set_periodic(first.as_nanos(), period_ns);
     }
 
     /// Asynchronous: its handler will not begin, unless the alarm is set again, but may be running. Says whether it was set
     /// or about to ring. Any context but NMI; never waits.
+    #[inline]
     pub fn cancel(&self) -> bool {
         self.inner.cancel()
     }
 
-    /// Synchronous: its handler does not run when this returns, and will not, unless the alarm is set again. Says whether it
-    /// was set or about to ring. Blocks.
-    ///
-    /// # Panics
-    /// In its own handler; or if it would block here: a lock is held, interrupts are off, or this is a handler of an
-    /// interrupt.
-    pub fn cancel_sync(&self) -> bool {
-        self.inner.cancel_sync()
+    /// Whether it is set or about to ring. Any context but NMI; stale at once.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.inner.is_set()
     }
 
     /// What has become of it so far. Any context but NMI.
@@ -126,14 +206,31 @@ impl Alarm {
     }
 }
 
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        self.inner.cancel();
+/// Calls `f` once `at` has come, as a routine message on the running core. Any context but NMI. Allocates.
+pub fn at(at: Instant, f: impl FnOnce() + Send + 'static) {
+    let mut f = Some(f);
+    let alarm = Alarm::new(move |_| {
+        if let Some(f) = f.take() {
+            f();
+        }
+    });
+    alarm.set_at(at);
+    alarm.detach();
+}
+
+/// Calls `f` after `delay` from now. As [`at`].
+pub fn after(delay: Duration, f: impl FnOnce() + Send + 'static) {
+    at(Instant::now() + delay, f);
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("is_set", &self.is_set()).field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Alarm").field("stats", &self.stats()).finish_non_exhaustive()
+        f.debug_tuple("Alarm").field(&self.handle).finish()
     }
 }

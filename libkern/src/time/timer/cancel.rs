@@ -19,7 +19,13 @@ pub(super) fn cancel(timer: &Timer) -> Cancel {
     let flags = irq::save_and_disable();
     // SAFETY: interrupts are off, and the flags the innermost.
     unsafe {
-        timers.disarm_or(timer, flags, || Cancel::Disarmed, |is_held| cancel_slowly(timers, timer, is_held, flags))
+        timers.disarm_or(
+            timer,
+            None,
+            flags,
+            || Cancel::Disarmed,
+            |is_held| cancel_slowly(timers, timer, is_held, flags),
+        )
     }
 }
 

@@ -48,7 +48,9 @@ pub use hosted::{Entered, TestClock};
 pub use record::{Cancel, Fire, Timer};
 pub use stats::TimerStats;
 
-pub(crate) use timers::{Held, IsHeld, Setting, Tell, Timers, program};
+#[cfg(not(any(test, feature = "hosted")))]
+pub(crate) use timers::program;
+pub(crate) use timers::{Held, IsHeld, Setting, Tell, Timers, here};
 
 use crate::arch::irq;
 use crate::sync::atomic::Ordering;

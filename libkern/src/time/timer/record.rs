@@ -88,12 +88,6 @@ impl Timer {
         timer
     }
 
-    /// The address of its home. Stale at once, unless the caller knows better.
-    #[inline(always)]
-    pub(super) fn home(&self) -> usize {
-        self.home.load(Ordering::Relaxed) & !FLAGS
-    }
-
     /// Whether it is armed. Any context; stale at once, unless the caller knows who else arms and cancels it.
     #[must_use]
     pub fn is_armed(&self) -> bool {

@@ -32,11 +32,14 @@ impl State {
 
     /// Sees to it that the core is interrupted for a deadline before all others. `is_here` says whether these are the
     /// running core's timers.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn lead(&mut self, deadline_ns: u64, is_here: bool) -> Lead {
         let now_ns = clock::now_ns();
-        // The wheel's base may be ahead of this core's clock by what the cores' clocks differ by.
-        let deadline_ns = deadline_ns.max(now_ns).max(self.wheel.base_ns());
+        let mut deadline_ns = deadline_ns.max(now_ns);
+        if !is_here {
+            // Another core's base may be ahead of this one's clock, by what the two clocks differ by.
+            deadline_ns = deadline_ns.max(self.wheel.base_ns());
+        }
         if self.is_serving {
             // It looks again before it ends.
             return Lead { deadline_ns, must_tell: false };
@@ -49,6 +52,7 @@ impl State {
     }
 
     /// The hardware is armed as `wakes_at_ns` says. On the core whose timers these are.
+    #[cfg(not(any(test, feature = "hosted")))]
     pub(super) fn program(&mut self) {
         if !self.is_serving && self.wakes_at_ns != u64::MAX {
             arch::timer::arm(self.wakes_at_ns.saturating_sub(clock::now_ns()));
@@ -56,6 +60,7 @@ impl State {
     }
 
     /// Nothing is armed any more. On the core whose timers these are.
+    #[inline(always)]
     pub(super) fn disarm(&mut self) {
         if !self.is_serving {
             self.wakes_at_ns = u64::MAX;

@@ -121,7 +121,7 @@ impl Held<'_> {
             }
         }
         // SAFETY: the caller's word.
-        unsafe { self.timers.enter(self.state, timer, deadline_ns, note) };
+        unsafe { self.timers.enter(self.state, timer, Setting { deadline_ns, note }) };
         tell
     }
 
@@ -143,6 +143,17 @@ impl Held<'_> {
         unsafe { timer.entry().as_ref() }.deadline_ns()
     }
 
+    /// Whether these are its home.
+    pub(crate) fn is_home(&self, timer: &Timer) -> bool {
+        // Acquire: pairs with `move_here`.
+        timer.home.load(Ordering::Acquire) & !FLAGS == self.timers.address()
+    }
+
+    /// Whether these are the running core's timers. Interrupts are off, so that it stays so.
+    pub(crate) fn is_here(&self) -> bool {
+        ptr::eq(self.timers, here())
+    }
+
     /// Whether it is being fired: its `fire` has been called, or will be as soon as the lock is free.
     pub(crate) fn is_firing(&self, timer: &Timer) -> bool {
         self.timers.is_firing(timer)
@@ -155,6 +166,12 @@ impl Held<'_> {
     pub(crate) unsafe fn move_here(&mut self, timer: &Timer) {
         // Release: what was done under this lock comes before what is done under the other. Partners: `arm_or`, `with_home`.
         timer.home.store(here().address() | IDLE, Ordering::Release);
+    }
+
+    /// Sees to it that a timer is not armed on the short way any more.
+    pub(crate) fn doom(&mut self, timer: &Timer) {
+        // Relaxed: the lock.
+        timer.home.store(self.timers.address() | DOOMED, Ordering::Relaxed);
     }
 
     /// What the timer's armer noted.
@@ -196,19 +213,23 @@ impl Timers {
         unsafe { ptr::with_exposed_provenance::<Self>(home & !FLAGS).as_ref() }
     }
 
+    /// The timer's home, or what was that a moment ago.
+    ///
+    /// # Panics
+    /// If the timer has no home: it was made without one, and never armed.
+    #[inline(always)]
+    pub(crate) fn home_of(timer: &Timer) -> &'static Self {
+        // Relaxed: leads to a lock.
+        Self::of(timer.home.load(Ordering::Relaxed)).expect("the timer has a home")
+    }
+
     /// Runs `f`, a few instructions that call nothing, with the lock of the timer's home held. Any context but NMI.
     ///
     /// # Panics
     /// If the timer has no home: it was made without one, and never armed.
     pub(crate) fn with_home<R>(timer: &Timer, mut f: impl FnMut(Held<'_>) -> R) -> R {
         loop {
-            // Relaxed: leads to a lock.
-            let timers = Self::of(timer.home.load(Ordering::Relaxed)).expect("the timer has a home");
-            let result = timers.with(|held| {
-                // Acquire: pairs with `Held::move_here`.
-                let is_home = timer.home.load(Ordering::Acquire) & !FLAGS == timers.address();
-                is_home.then(|| f(held))
-            });
+            let result = Self::home_of(timer).with(|held| held.is_home(timer).then(|| f(held)));
             if let Some(result) = result {
                 return result;
             }
@@ -231,44 +252,60 @@ impl Timers {
         unsafe { &*ptr::with_exposed_provenance::<Self>(home) }
     }
 
-    /// Edges 1 and 4, the short way: if nobody has the lock, the timer's `home` is one that `may` be armed, and its deadline
-    /// is not before all others. Calls `also` under the lock. Else `otherwise`, with or without the lock, as it is told; it
-    /// releases it and restores `flags`.
+    /// Edges 1 and 4, the short way: if nobody has the lock, and the timer's `home` is one that `may` be armed. Calls `also`
+    /// under the lock. Else `otherwise`, with or without the lock, as it is told; it releases it and restores `flags`.
     ///
     /// # Safety
     /// As for [`Timer::arm`]. Interrupts are off, and `flags` are from turning them off. These are the running core's timers.
     /// What `may` be armed is idle.
     #[inline(always)]
-    pub(crate) unsafe fn arm_or<R>(
+    pub(crate) unsafe fn arm_or(
         &'static self,
         timer: &Timer,
-        Setting { deadline_ns, note }: Setting,
+        setting: Setting,
         flags: irq::Flags,
         may: impl FnOnce(usize) -> bool,
-        also: impl FnOnce() -> R,
-        otherwise: impl FnOnce(IsHeld) -> R,
-    ) -> R {
+        also: impl FnOnce(),
+        otherwise: impl FnOnce(IsHeld),
+    ) {
         if !self.state.try_acquire() {
             return otherwise(IsHeld::No);
         }
-        // SAFETY: acquired; the reference is gone when it is released.
-        let state = unsafe { self.state.acquired() };
         // Acquire: pairs with `Held::move_here`.
-        if !may(timer.home.load(Ordering::Acquire)) || deadline_ns < state.wakes_at_ns {
+        if !may(timer.home.load(Ordering::Acquire)) {
             return otherwise(IsHeld::Yes);
         }
-        // SAFETY: not armed; acquired; the innermost flags.
+        also();
+        // SAFETY: acquired; the reference is gone when it is released. The timer is not armed; the innermost flags.
         unsafe {
-            self.enter(state, timer, deadline_ns, note);
-            let result = also();
+            let state = self.state.acquired();
+            if setting.deadline_ns < state.wakes_at_ns {
+                return self.arm_leading(timer, setting, flags);
+            }
+            self.enter(state, timer, setting);
             self.state.release();
             irq::restore(flags);
-            result
         }
     }
 
-    /// Edge 5, the short way: if nobody has the lock, the timer is armed here, and others are too. Calls `also` under the
-    /// lock. Else `otherwise`, as in [`arm_or`](Self::arm_or).
+    /// The end of the short way for a timer that is due before all others.
+    ///
+    /// # Safety
+    /// The caller is [`arm_or`](Self::arm_or).
+    #[inline(never)]
+    unsafe fn arm_leading(&'static self, timer: &Timer, setting: Setting, flags: irq::Flags) {
+        // SAFETY: acquired; the reference is gone when it is released. The timer is not armed; the innermost flags.
+        unsafe {
+            let state = self.state.acquired();
+            let deadline_ns = state.lead(setting.deadline_ns, true).deadline_ns;
+            self.enter(state, timer, Setting { deadline_ns, ..setting });
+            self.state.release();
+            irq::restore(flags);
+        }
+    }
+
+    /// Edge 5, the short way: if nobody has the lock, and the timer is armed here. Notes something else if told so, and calls
+    /// `also`, under the lock. Else `otherwise`, as in [`arm_or`](Self::arm_or).
     ///
     /// # Safety
     /// Interrupts are off, and `flags` are from turning them off.
@@ -276,6 +313,7 @@ impl Timers {
     pub(crate) unsafe fn disarm_or<R>(
         &'static self,
         timer: &Timer,
+        note: Option<u64>,
         flags: irq::Flags,
         also: impl FnOnce() -> R,
         otherwise: impl FnOnce(IsHeld) -> R,
@@ -283,19 +321,42 @@ impl Timers {
         if !self.state.try_acquire() {
             return otherwise(IsHeld::No);
         }
-        // SAFETY: acquired; the reference is gone when it is released.
-        let state = unsafe { self.state.acquired() };
         // Relaxed: while it is armed here, it changes under this lock only.
-        if timer.home.load(Ordering::Relaxed) != self.address() || state.armed == 1 {
+        if timer.home.load(Ordering::Relaxed) != self.address() {
             return otherwise(IsHeld::Yes);
         }
-        // SAFETY: armed, here; acquired; the innermost flags.
+        let result = also();
+        if let Some(note) = note {
+            // Relaxed: the lock.
+            timer.note.store(note, Ordering::Relaxed);
+        }
+        // SAFETY: acquired; the reference is gone when it is released. Armed, here; the innermost flags.
         unsafe {
+            let state = self.state.acquired();
+            if state.armed == 1 {
+                self.disarm_last(timer, flags);
+            } else {
+                self.leave(state, timer);
+                self.state.release();
+                irq::restore(flags);
+            }
+        }
+        result
+    }
+
+    /// The end of the short way for a core's only timer.
+    ///
+    /// # Safety
+    /// The caller is [`disarm_or`](Self::disarm_or).
+    #[inline(never)]
+    unsafe fn disarm_last(&'static self, timer: &Timer, flags: irq::Flags) {
+        // SAFETY: acquired; the reference is gone when it is released. Armed, here; the innermost flags.
+        unsafe {
+            let state = self.state.acquired();
             self.leave(state, timer);
-            let result = also();
+            self.none_is_left(state);
             self.state.release();
             irq::restore(flags);
-            result
         }
     }
 
@@ -324,7 +385,7 @@ impl Timers {
     /// # Safety
     /// The timer is not armed, and stays where it is until it is not armed any more. `state` is that of these timers.
     #[inline(always)]
-    unsafe fn enter(&'static self, state: &mut State, timer: &Timer, deadline_ns: u64, note: u64) {
+    unsafe fn enter(&'static self, state: &mut State, timer: &Timer, Setting { deadline_ns, note }: Setting) {
         // SAFETY: in no wheel, because it is not armed; from here on it is in this one, until it is not armed any more.
         unsafe { state.wheel.insert(timer.entry(), deadline_ns) };
         state.armed += 1;
@@ -346,6 +407,7 @@ impl Timers {
     }
 
     /// Another core's hardware is not within reach: that core is interrupted once more.
+    #[inline(always)]
     fn none_is_left(&'static self, state: &mut State) {
         if ptr::eq(self, here()) {
             state.disarm();
@@ -443,6 +505,7 @@ impl Timers {
 }
 
 /// Has the running core's hardware armed as its timers want it: another core has armed one of them. Any context but NMI.
+#[cfg(not(any(test, feature = "hosted")))]
 pub(crate) fn program() {
     let flags = irq::save_and_disable();
     here().state.with_interrupts_off(State::program);
