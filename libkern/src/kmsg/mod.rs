@@ -58,7 +58,9 @@
 //! held up with it holds up all others. A queue linked forward from the head (Vyukov's): one exchange per message too,
 //! but a second one whenever the last message is taken, which on a core that keeps up is every time.
 
+#[cfg_attr(any(test, feature = "hosted"), allow(dead_code, reason = "on the host, what the models do not use"))]
 mod inbox;
+#[cfg_attr(any(test, feature = "hosted"), allow(dead_code, reason = "on the host, what the models do not use"))]
 mod message;
 
 on_metal! {

@@ -170,6 +170,7 @@ pub(crate) struct Wait {
     /// The kind of object.
     pub(crate) kind: &'static str,
     /// The object's address.
+    #[allow(dead_code, reason = "there are no dumps on the host")]
     pub(crate) object: usize,
 }
 

@@ -50,6 +50,8 @@ union Slot<F, T> {
     result: ManuallyDrop<T>,
 }
 
+/// # Safety
+/// The slot is one of `F` and `T`, and holds the closure.
 unsafe fn run<F: FnOnce() -> T, T>(slot: *mut ()) {
     let slot: *mut Slot<F, T> = slot.cast();
     // SAFETY: the slot holds the closure, which is called once, and afterwards its result.
@@ -59,6 +61,8 @@ unsafe fn run<F: FnOnce() -> T, T>(slot: *mut ()) {
     }
 }
 
+/// # Safety
+/// The slot is one of `F` and `T`, and holds the result.
 unsafe fn discard<F, T>(slot: *mut ()) {
     // SAFETY: the slot holds the result, which nobody takes.
     unsafe { ManuallyDrop::drop(&mut (*slot.cast::<Slot<F, T>>()).result) };

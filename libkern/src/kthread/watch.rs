@@ -102,6 +102,9 @@ fn suspect() {
 }
 
 /// Ends the image, unless something has happened since it was suspected. In interrupt context, of a core that halts.
+///
+/// # Safety
+/// As for a timer's function.
 unsafe fn confirm(_: NonNull<Timer>) {
     // SAFETY: interrupts are off.
     unsafe { IS_CONFIRMING.get_unguarded() }.store(false, Ordering::Relaxed);

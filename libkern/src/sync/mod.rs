@@ -41,7 +41,10 @@ pub use blocking::assert_may_block;
 pub use irq::{IrqGuard, without_interrupts};
 pub use leaf::LeafLock;
 pub use percore::{PerCore, per_core};
-pub(crate) use percore::{SLOT_HEAP, SLOT_KTHREAD};
+pub(crate) use percore::SLOT_HEAP;
+#[cfg(not(any(test, feature = "hosted")))]
+pub(crate) use percore::SLOT_KTHREAD;
 pub use registry::{Entry, Registry};
+#[cfg(not(any(test, feature = "hosted")))]
 pub(crate) use spin::RawSpin;
 pub use spin::{IrqSpinGuard, IrqSpinLock, SpinGuard, SpinLock};

@@ -31,7 +31,8 @@ use crate::arch;
 
 /// The word of the core (`arch::slot`) in which the heap keeps the address of its magazines.
 pub(crate) const SLOT_HEAP: usize = 0;
-/// The word in which the kthread layer keeps the address of the running kthread.
+/// The word in which, on the machine, the kthread layer keeps the address of the running kthread.
+#[cfg(not(any(test, feature = "hosted")))]
 pub(crate) const SLOT_KTHREAD: usize = 1;
 /// The word in which spin locks keep the address of the one that was taken last.
 pub(super) const SLOT_LOCK: usize = 2;

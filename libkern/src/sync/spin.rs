@@ -40,12 +40,14 @@ pub(super) type Raw<T> = SpinMutex<T, Relax>;
 
 /// A lock without books, for what is locked by one call stack and released by another. Aligned so that its address has
 /// room for a tag.
+#[cfg(not(any(test, feature = "hosted")))]
 #[derive(Debug)]
 #[repr(align(8))]
 pub(crate) struct RawSpin {
     inner: Raw<()>,
 }
 
+#[cfg(not(any(test, feature = "hosted")))]
 impl RawSpin {
     /// A free lock.
     pub(crate) const fn new() -> Self {

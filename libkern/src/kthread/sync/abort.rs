@@ -113,6 +113,7 @@ impl AbortSlot {
     }
 
     /// Whether a request waits for a sleep to end. Any context.
+    #[cfg_attr(any(test, feature = "hosted"), allow(dead_code, reason = "the host pools no kthreads"))]
     pub(crate) fn is_requested(&self) -> bool {
         self.word.load(Ordering::Relaxed) == REQUESTED
     }
