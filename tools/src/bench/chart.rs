@@ -19,6 +19,8 @@ const RIGHT: f64 = 860.0;
 /// Height of a bar, and of a figure with two of them.
 const BAR: f64 = 11.0;
 const ROW: f64 = 32.0;
+/// Room for a number.
+const NUMBER: f64 = 45.0;
 /// Height of a head line.
 const HEAD: f64 = 34.0;
 
@@ -91,18 +93,20 @@ fn panel(unit: &str, figures: &[&Figure], top: f64) -> Group {
 fn row(figure: &Figure, axis: &Axis, top: f64) -> Group {
     let name = format!("{}: {}", figure.benchmark, figure.name);
     let mut group = Group::new().add(words(&name, LEFT - 8.0, top + ROW / 2.0, "end"));
+    let mark = figure.bar.map(|bar| axis.place(bar));
     let bars = [(Some(figure.ours.value), OURS), (theirs(figure), THEIRS)];
     for ((value, colour), top) in bars.into_iter().zip([top + 2.0, top + 2.0 + BAR]) {
         let Some(value) = value else { continue };
         let end = axis.place(value);
+        // A number that the mark would cross stands behind it.
+        let crossed = mark.filter(|mark| (end..end + NUMBER).contains(mark));
         group = group.add(rectangle(LEFT, top, end - LEFT, BAR, colour));
-        group = group.add(words(&rounded(value), end + 5.0, top + BAR - 1.0, "start"));
+        group = group.add(words(&rounded(value), crossed.unwrap_or(end) + 5.0, top + BAR - 1.0, "start"));
     }
-    if let Some(bar) = figure.bar {
-        let x = axis.place(bar);
-        group = group.add(line(x, top, top + 2.0 * BAR + 4.0, MARK, 2.0));
+    match mark {
+        Some(x) => group.add(line(x, top, top + 2.0 * BAR + 4.0, MARK, 2.0)),
+        None => group,
     }
-    group
 }
 
 /// A logarithmic axis over whole decades.
