@@ -418,7 +418,14 @@ impl Inner {
                 Call { at_ns: state.rang_for_ns, missed: mem::take(&mut state.missed) }
             })
         });
-        if let (Some(call), Action::Call(handler)) = (call, &self.action) {
+        let Some(call) = call else {
+            // Cancelled meanwhile. From here on the message may be in an inbox again: nothing but its own reference is left
+            // to this function.
+            let handler = self.locked(|_, state| self.retire(state));
+            drop(handler);
+            return;
+        };
+        if let Action::Call(handler) = &self.action {
             handler.with_mut(|handler| {
                 // SAFETY: `running` is this kthread.
                 if let Some(handler) = unsafe { &mut *handler } {
@@ -426,10 +433,16 @@ impl Inner {
                 }
             });
         }
+        self.returned();
+    }
+
+    /// The handler has returned, and does not run until the message is taken once more.
+    fn returned(self: Arc<Self>) {
         let (handler, owner_waits, again, is_over) = self.locked(|held, state| {
             state.running = None;
+            // It was not sent while the handler ran.
             state.queued = state.due;
-            let is_set = held.note(&self.timer) != NOT_SET || state.due;
+            let is_set = state.due || held.note(&self.timer) != NOT_SET;
             let is_over = state.is_detached && !is_set && !mem::replace(&mut state.is_dead, true);
             if is_over {
                 held.doom(&self.timer);

@@ -151,3 +151,27 @@ fn model_an_alarm_set_again_while_it_rings_rings_for_that_too_and_not_twice_at_o
         },
     );
 }
+
+/// Its message is taken while it is not due, and it becomes due before the message's function has returned.
+#[test]
+fn model_an_alarm_cancelled_and_set_again_while_its_message_is_on_its_way_has_one_message() {
+    loom::model(|| {
+        let clock = TestClock::new();
+        let _entered = clock.enter();
+        let used = Used::new();
+        let alarm = {
+            let used = Arc::clone(&used);
+            Alarm::new(move |_| drop(used.call()))
+        };
+        alarm.set_at(Instant::now());
+        clock.interrupt();
+        assert!(alarm.cancel());
+        let core = thread::spawn(run);
+        alarm.set_at(Instant::now());
+        clock.interrupt();
+        core.join().expect("it does not panic");
+        while run() > 0 {}
+        used.touch();
+        assert_eq!(used.calls.load(Ordering::Relaxed), 1);
+    });
+}

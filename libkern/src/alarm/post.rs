@@ -85,7 +85,10 @@ mod hosted {
     /// # Safety
     /// It is in no list, and stays where it is until it is opened.
     pub(in crate::alarm) unsafe fn send(letter: NonNull<Letter>, _core: usize) {
-        SENT.with_borrow_mut(|sent| sent.push(letter));
+        SENT.with_borrow_mut(|sent| {
+            assert!(!sent.contains(&letter), "a message is sent that is in an inbox already");
+            sent.push(letter);
+        });
     }
 
     /// There is no hardware to program.

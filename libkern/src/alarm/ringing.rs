@@ -21,6 +21,12 @@ impl<'a> Ringing<'a> {
 }
 
 impl Ringing<'_> {
+    /// The alarm's time: what it was set for, or the last of a periodic one's times that have come.
+    #[must_use]
+    pub fn at(&self) -> Instant {
+        Instant::from_nanos(self.call.at_ns)
+    }
+
     /// How long ago the alarm's time was, by now.
     #[must_use]
     pub fn late(&self) -> Duration {

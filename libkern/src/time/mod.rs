@@ -35,6 +35,12 @@ impl Instant {
         Instant::now() - self
     }
 
+    /// The moment that many nanoseconds after the machine's reset.
+    #[must_use]
+    pub fn from_nanos(ns: u64) -> Self {
+        Instant { ns }
+    }
+
     /// Nanoseconds since the machine's reset.
     #[must_use]
     pub fn as_nanos(self) -> u64 {
