@@ -31,7 +31,7 @@ const MARK: &str = "#c0392b";
 const GRID: &str = "#e4e4e4";
 const WORDS: &str = "#222222";
 
-/// Draws the figures that have something to be compared with; `None` if none has. `peer` names Linux.
+/// Draws the figures that have something to be compared with; `None` if none has. `peer` is the version of Linux, if there was one.
 pub fn draw(figures: &[Figure], peer: &str) -> Option<String> {
     let mut units: Vec<&str> = Vec::new();
     for figure in figures.iter().filter(|figure| theirs(figure).is_some()) {
@@ -65,13 +65,18 @@ fn is_comparable(figure: &Figure) -> bool {
 }
 
 fn legend(peer: &str) -> Group {
-    let entries = [("Roost", OURS), (&format!("Linux {peer}") as &str, THEIRS), ("must not exceed", MARK)];
+    let entries = [("Roost", OURS), (&legend_of(peer) as &str, THEIRS), ("must not exceed", MARK)];
     let mut group = Group::new();
-    for ((name, colour), left) in entries.into_iter().zip([LEFT, LEFT + 90.0, LEFT + 320.0]) {
+    for ((name, colour), left) in entries.into_iter().zip([LEFT - 160.0, LEFT - 70.0, LEFT + 280.0]) {
         group = group.add(rectangle(left, MARGIN, BAR, BAR, colour));
         group = group.add(words(name, left + BAR + 6.0, MARGIN + BAR - 1.0, "start"));
     }
     group
+}
+
+fn legend_of(peer: &str) -> String {
+    let linux = if peer.is_empty() { String::new() } else { format!("Linux {peer}, or ") };
+    format!("{linux}the crate named")
 }
 
 /// The figures of one unit, from `top` downwards.

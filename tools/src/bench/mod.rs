@@ -4,12 +4,13 @@
 //! the same on every run, on every host, and whatever runs beside. What only a clock can tell is run several times,
 //! in turn with what it is compared with ([`timed`]). What a program has to be written for is data and a program
 //! ([`description`], [`measure`]); what it takes to boot is measured on the example that everybody starts from
-//! ([`boot`]). Beside ours stands what the same takes on Linux in the same emulator ([`peer`]).
+//! ([`boot`]). Beside ours stands what the same takes on Linux in the same emulator ([`peer`]); portable parts are timed on
+//! the host, too, beside other crates ([`native`]).
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 
 mod boot;
@@ -20,6 +21,7 @@ mod description;
 mod figure;
 mod guest;
 mod measure;
+mod native;
 mod number;
 mod peer;
 mod plugin;
@@ -38,7 +40,7 @@ use crate::workspace::Workspace;
 /// Fails if a figure misses its bar that another run would reproduce to the digit.
 #[derive(clap::Args)]
 pub struct Args {
-    /// `boot`, or a benchmark of tests/bench.toml [default: all].
+    /// `boot`, `native`, or a benchmark of tests/bench.toml [default: all].
     name: Option<String>,
 
     /// Write the figures to this file as JSON, too.
@@ -73,8 +75,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if name.is_none_or(|name| name == boot::NAME) {
         figures.extend(boot::run(&workspace)?);
     }
-    let mut peer = Peer::prepare(&workspace, args.linux.as_deref());
+    let mut peer = match wanted.iter().any(|wanted| wanted.peer.is_some()) {
+        true => Peer::prepare(&workspace, args.linux.as_deref()),
+        false => Err(anyhow!("nothing is to be compared with it")),
+    };
     figures.extend(measure::run(&workspace, &wanted, &mut peer)?);
+    if name.is_none_or(|name| name == native::NAME) {
+        figures.extend(native::run(&workspace)?);
+    }
     if figures.is_empty() {
         bail!("there is no benchmark `{}`", name.unwrap_or_default());
     }

@@ -14,7 +14,7 @@ pub struct Table<'a> {
 }
 
 /// The columns' heads. What is no number stands left.
-const HEADS: [&str; COLUMNS] = ["operation", "unit", "ours", "Linux", "ratio", "bar", "", ""];
+const HEADS: [&str; COLUMNS] = ["operation", "unit", "ours", "peer", "ratio", "bar", "", ""];
 const COLUMNS: usize = 8;
 const LEFT: [usize; 4] = [0, 1, 6, 7];
 
@@ -31,13 +31,12 @@ impl fmt::Display for Table<'_> {
             }
             writeln!(f, "{}", text.trim_end())?;
         }
-        if self.figures.iter().any(|figure| figure.peer.is_some()) {
-            match self.peer {
-                Ok(name) => writeln!(f, "Linux is {name}, on the same emulated machine.")?,
-                Err(why) => writeln!(f, "Linux was not measured: {why}")?,
-            }
+        let mut peers = self.figures.iter().filter_map(|figure| figure.peer.as_ref());
+        match self.peer {
+            Ok(name) => writeln!(f, "The peer is Linux {name} on the same emulated machine, or the crate named."),
+            Err(why) if peers.any(|peer| peer.measured.is_none()) => writeln!(f, "Linux was not measured: {why}"),
+            Err(_) => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -55,7 +54,7 @@ fn line(figure: &Figure) -> [String; COLUMNS] {
     [
         format!("{}: {}", figure.benchmark, figure.name),
         figure.unit.clone(),
-        number(figure.ours.value),
+        if figure.deterministic { number(figure.ours.value) } else { rounded(figure.ours.value) },
         theirs,
         figure.ratio().map(|ratio| format!("{} x", rounded(ratio))).unwrap_or_default(),
         bars.into_iter().flatten().collect::<Vec<_>>().join(", "),
@@ -71,7 +70,7 @@ fn note(figure: &Figure) -> String {
     let ours = figure.ours.quartiles.as_ref().map(|ours| format!("quartiles {}", quartiles(ours)));
     let measured = figure.peer.as_ref().and_then(|peer| peer.measured.as_ref());
     let theirs = measured.and_then(|measured| measured.quartiles.as_ref());
-    let theirs = theirs.map(|theirs| format!("Linux's {}", quartiles(theirs)));
+    let theirs = theirs.map(|theirs| format!("the peer's {}", quartiles(theirs)));
     let note = (!figure.note.is_empty()).then(|| figure.note.clone());
     [vector, ours, theirs, note].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -84,7 +83,16 @@ mod tests {
     fn figure(value: f64, bar: Option<f64>, theirs: Option<Option<f64>>) -> Figure {
         let peer = theirs.map(|theirs| Peer { operation: "x".into(), measured: theirs.map(Measured::value) });
         let (benchmark, name, unit) = ("boot".to_owned(), "one core".to_owned(), "instructions".to_owned());
-        Figure { benchmark, name, unit, ours: Measured::value(value), bar, peer, ..Figure::default() }
+        Figure {
+            benchmark,
+            name,
+            unit,
+            ours: Measured::value(value),
+            bar,
+            peer,
+            deterministic: true,
+            ..Figure::default()
+        }
     }
 
     #[test]
@@ -97,12 +105,12 @@ mod tests {
         ];
         let table = Table { figures: &figures, peer: Ok("6.1") }.to_string();
         let lines: Vec<_> = table.lines().collect();
-        assert_eq!(lines[0], "operation       unit          ours  Linux  ratio    bar");
+        assert_eq!(lines[0], "operation       unit          ours   peer  ratio    bar");
         assert_eq!(lines[1], "boot: one core  instructions    40  1,000   25 x     40  met");
         assert_eq!(lines[2], "boot: one core  instructions  41.5      ?            40  MISSED");
         assert_eq!(lines[3], "boot: one core  instructions     1                               by hand");
         assert_eq!(lines[4], "boot: one core  instructions    10     30    3 x  2.5 x  met");
-        assert_eq!(lines[5], "Linux is 6.1, on the same emulated machine.");
+        assert_eq!(lines[5], "The peer is Linux 6.1 on the same emulated machine, or the crate named.");
     }
 
     #[test]
@@ -117,6 +125,6 @@ mod tests {
         let spread = |from, to| Measured { quartiles: Some([from, to]), ..Measured::value(from) };
         let peer = Some(Peer { operation: "x".into(), measured: Some(spread(1_000.0, 1_100.0)) });
         let figure = Figure { ours: spread(10.0, 12.0), peer, ..Figure::default() };
-        assert_eq!(note(&figure), "quartiles 10 to 12, Linux's 1,000 to 1,100");
+        assert_eq!(note(&figure), "quartiles 10 to 12, the peer's 1,000 to 1,100");
     }
 }

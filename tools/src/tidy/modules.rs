@@ -51,8 +51,7 @@ impl Crate {
     pub fn read(root: &str, sources: &BTreeMap<&str, &Source>) -> (Self, Vec<Finding>) {
         let mut tree = Self { root: root.to_owned(), modules: Vec::new() };
         let mut findings = Vec::new();
-        let directory = root.rsplit_once('/').map_or("", |(directory, _)| directory);
-        tree.add_file(&[], root, directory, sources, &mut findings);
+        tree.add_file(&[], root, parent(root), sources, &mut findings);
         tree.export_macros(sources);
         (tree, findings)
     }
@@ -111,8 +110,14 @@ impl Crate {
                 self.declare(child, content, &below, sources, findings);
                 Some(child)
             } else {
-                let candidates = [format!("{below}.rs"), format!("{below}/mod.rs")];
-                candidates.iter().find_map(|file| self.add_file(&path, file, &below, sources, findings))
+                let named = path_attribute(&module.attrs).map(|named| beside(&self.modules[id].file, &named));
+                let candidates = match &named {
+                    // Modules below such a file lie beside it.
+                    Some(file) => vec![(file.clone(), parent(file).to_owned())],
+                    None => ["{}.rs", "{}/mod.rs"].map(|file| (file.replace("{}", &below), below.clone())).to_vec(),
+                };
+                let mut candidates = candidates.iter();
+                candidates.find_map(|(file, below)| self.add_file(&path, file, below, sources, findings))
             };
             if let Some(child) = child {
                 self.modules[id].children.insert(name, child);
@@ -264,6 +269,33 @@ fn join(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }
 
+fn parent(file: &str) -> &str {
+    file.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+/// The file that `#[path]` names.
+fn path_attribute(attributes: &[syn::Attribute]) -> Option<String> {
+    let value =
+        attributes.iter().find(|attribute| attribute.path().is_ident("path"))?.meta.require_name_value().ok()?;
+    match &value.value {
+        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
+        _ => None,
+    }
+}
+
+/// A file named as it is seen from the directory of another.
+fn beside(file: &str, named: &str) -> String {
+    let mut parts: Vec<_> = parent(file).split('/').filter(|part| !part.is_empty()).collect();
+    for part in named.split('/') {
+        match part {
+            "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 fn defined_name(item: &syn::Item) -> Option<String> {
     let name = match item {
         syn::Item::Const(item) => &item.ident,
@@ -326,6 +358,18 @@ mod tests {
             ("a/src/user.rs", "fn f() { crate::println!(); }"),
         ]);
         assert_eq!(found, ["user -> console"]);
+    }
+
+    #[test]
+    fn a_file_named_by_its_path_is_found() {
+        let found = edges(&[
+            ("a/tests/src/main.rs", "mod borrowed;"),
+            ("a/tests/src/borrowed.rs", "#[path = \"../../lib/src/x.rs\"] mod x; #[path = \"./z.rs\"] mod z;"),
+            ("a/lib/src/x.rs", "mod y; use super::z::Z;"),
+            ("a/lib/src/y.rs", "use super::X;"),
+            ("a/tests/src/z.rs", "pub struct Z;"),
+        ]);
+        assert_eq!(found, ["borrowed::x -> borrowed::z", "borrowed::x::y -> borrowed::x"]);
     }
 
     #[test]
