@@ -29,6 +29,8 @@ pub struct Configuration {
     pub serial: bool,
     /// Between which instructions an interrupt can land.
     pub timing: Timing,
+    /// How many times as long as usual a case may take.
+    pub patience: u32,
 }
 
 /// The local APIC's mode.
@@ -67,6 +69,7 @@ impl Default for Configuration {
             boot: Boot::Kernel,
             serial: true,
             timing: Timing::Free,
+            patience: 1,
         }
     }
 }
@@ -119,7 +122,7 @@ impl Configuration {
         let boot = if self.boot == Boot::Kernel { 0 } else { 60 };
         let slow = if self.timing == Timing::Free { 1 } else { 4 };
         // An emulated core costs host time even if it only starts.
-        Duration::from_secs((60 + boot + u64::from(self.smp)) * slow)
+        Duration::from_secs((60 + boot + u64::from(self.smp)) * slow * u64::from(self.patience))
     }
 
     /// How many of the host's cores it keeps busy.

@@ -66,10 +66,17 @@ struct Group {
     boot: Option<Vec<Boot>>,
     serial: Option<Vec<bool>>,
     timing: Option<Vec<Timing>>,
+    /// How many times as long as usual a case may take.
+    #[serde(default = "once")]
+    patience: u32,
 }
 
 fn guest() -> Tier {
     Tier::Guest
+}
+
+fn once() -> u32 {
+    1
 }
 
 impl Matrix {
@@ -161,6 +168,7 @@ impl Group {
             boot: pick(&self.boot, indices[5], default.boot),
             serial: pick(&self.serial, indices[6], default.serial),
             timing: pick(&self.timing, indices[7], default.timing),
+            patience: self.patience,
         }
     }
 }
