@@ -120,7 +120,8 @@ pub fn send_as_it_halts(core: usize, count: u64) -> u64 {
         let now = sent();
         steps = if now > before { steps.saturating_sub(8) } else { steps + 8 };
         before = now;
-        spin_until("a message to a core that halts", || RAN.load(Ordering::Acquire) == number);
+        // Without `pause`, for which an emulator leaves the guest and takes a lock that the other's wake-up needs.
+        wait("a message to a core that halts", || RAN.load(Ordering::Acquire) == number, || dawdle(4));
         dawdle(steps + scatter.below(64));
     }
     before - first

@@ -41,7 +41,7 @@ fn a_dump_shows_each_kthread_what_it_waits_for_and_from_where() {
         assert!(line.contains("`sleeper "), "{line}");
         assert!(line.contains(&format!("of core {core} ")), "{line}");
         assert!(line.contains("waits for semaphore") && line.contains(&address), "{line}");
-        assert!(line.contains("since ") && line.contains("#1 0xffffffff8"), "from where: {line}");
+        assert!(line.contains("since ") && line.contains("#0 0xffffffff8"), "from where: {line}");
     }
 
     let joiner = {
