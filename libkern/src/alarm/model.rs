@@ -161,7 +161,9 @@ fn model_an_alarm_cancelled_and_set_again_while_its_message_is_on_its_way_has_on
         let used = Used::new();
         let alarm = {
             let used = Arc::clone(&used);
-            Alarm::new(move |_| drop(used.call()))
+            Alarm::new(move |_| {
+                used.call();
+            })
         };
         alarm.set_at(Instant::now());
         clock.interrupt();

@@ -1,7 +1,9 @@
 //! How an alarm's message gets to its core: as a kernel message; on the host into a list, which a test works off.
 
+#[cfg(test)]
+pub(super) use hosted::run;
 #[cfg(any(test, feature = "hosted"))]
-pub(super) use hosted::{Letter, run, send, tell};
+pub(super) use hosted::{Letter, send, tell};
 #[cfg(not(any(test, feature = "hosted")))]
 pub(super) use metal::{Letter, send, tell};
 

@@ -7,7 +7,7 @@ use super::{address_space, cores, early_frames, exit::ExitCode, trap};
 use crate::arch::boot::{Handover, boot_only};
 use crate::arch::core_block::CoreBlock;
 use crate::arch::{
-    self, PAGE_SIZE, apic, clock, core_block, features, firmware, interrupts, ioapic, irq, paging, qemu, smp, traps,
+    self, PAGE_SIZE, apic, clock, core_block, features, firmware, ioapic, irq, paging, qemu, smp, timer, traps,
 };
 use crate::bootinfo::{BootInfo, Kind};
 use crate::mem::frames::{self, FrameUse};
@@ -69,6 +69,7 @@ extern "Rust" fn __roost_start(handover: Handover) -> ! {
     // SAFETY: the first core, interrupts off, the 8259s masked.
     unsafe { apic::init_boot_core() };
     clock::calibrate();
+    timer::init_core();
     console::set_clock(clock::now_ns);
     clock::check_against_others();
     cpu::set_up();
@@ -150,6 +151,7 @@ extern "Rust" fn __roost_start_core(block: &'static mut CoreBlock) -> ! {
     mem::core_online();
     // SAFETY: as above.
     unsafe { apic::init_core() };
+    timer::init_core();
     clock::check_against_others();
     cpu::set_up();
     // SAFETY: the stack that `cores::create` made, on which this core runs.
@@ -160,8 +162,8 @@ extern "Rust" fn __roost_start_core(block: &'static mut CoreBlock) -> ! {
 
 /// The rest happens on `main`'s own stack, so that the boot stack can be given back.
 fn finish(boot: Boot) -> ! {
-    interrupts::set_quick_handler(apic::vector::WAKE, trap::on_message);
-    interrupts::set_quick_handler(apic::vector::TIMER, trap::on_timer);
+    traps::set_quick_handler(apic::vector::WAKE, trap::on_message);
+    traps::set_quick_handler(apic::vector::TIMER, trap::on_timer);
     dev::serial::begin_interrupts();
     let stack = expect(KernelStack::new(MAIN_STACK_LEN), "make the stack of main");
     let (lo, hi) = stack.bounds();

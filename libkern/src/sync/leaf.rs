@@ -19,6 +19,7 @@ pub struct LeafLock<T> {
     inner: Raw<T>,
 }
 
+#[cfg_attr(all(loom, test), allow(dead_code, reason = "models have a lock of their own"))]
 impl<T> LeafLock<T> {
     /// A free lock around `value`.
     pub const fn new(value: T) -> Self {

@@ -40,10 +40,10 @@ mod spin;
 pub use blocking::assert_may_block;
 pub use irq::{IrqGuard, without_interrupts};
 pub use leaf::LeafLock;
-pub use percore::{PerCore, per_core};
 pub(crate) use percore::SLOT_HEAP;
 #[cfg(not(any(test, feature = "hosted")))]
 pub(crate) use percore::SLOT_KTHREAD;
+pub use percore::{PerCore, per_core};
 pub use registry::{Entry, Registry};
 #[cfg(not(any(test, feature = "hosted")))]
 pub(crate) use spin::RawSpin;

@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
 
-use super::{MAX_CORES, core_id};
+use super::MAX_CORES;
 
 /// How many one-byte counters a block has. See `depth`.
 pub(super) const LANES: usize = 8;
@@ -42,6 +42,7 @@ pub(super) fn start(core: usize) {
     BLOCKS[core].start();
 }
 
-pub(super) fn here() -> &'static Block {
-    &BLOCKS[core_id()]
+/// The block of `core`.
+pub(super) fn of(core: usize) -> &'static Block {
+    &BLOCKS[core]
 }

@@ -10,7 +10,8 @@ use std::ptr;
 use std::sync::{Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::{MAX_CORES, PAGE_SIZE, block};
+use super::block::{self, Block};
+use super::{MAX_CORES, PAGE_SIZE};
 
 /// How long a thread waits for a core before it reports that the test uses too many threads.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -109,6 +110,11 @@ pub fn core_id() -> usize {
         LEASE.set(Some(lease));
         core
     })
+}
+
+/// The block of the core that the calling thread is.
+pub(super) fn here() -> &'static Block {
+    block::of(core_id())
 }
 
 /// The distance from the template of the per-core variables to the calling thread's copy.

@@ -4,7 +4,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::block::{self, here};
+use super::block;
+use super::cores::here;
 
 /// How many counters there are.
 pub const LANES: usize = block::LANES;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::block::here;
+use super::cores::here;
 
 /// Whether interrupts were on, as [`save_and_disable`] found them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::block::{self, here};
+use super::block;
+use super::cores::here;
 
 /// How many there are.
 pub const SLOTS: usize = block::SLOTS;

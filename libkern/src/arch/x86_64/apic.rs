@@ -12,14 +12,14 @@ use x2apic::lapic::{LocalApic, LocalApicBuilder, TimerDivide, TimerMode, xapic_b
 use x86_64::registers::model_specific::Msr;
 
 use super::paging::{self, Caching};
-use super::{core_block, features, irq, relax, timer};
+use super::{core_block, features, irq, relax};
 
 /// Vectors of the kernel's own interrupts. Above all devices', because the APIC serves the highest first.
 pub mod vector {
     /// Another core asks this one to look.
-    pub const WAKE: u8 = 0xf0;
+    pub const WAKE: u8 = crate::arch::traps::FIRST_QUICK;
     /// The one-shot timer.
-    pub const TIMER: u8 = 0xf1;
+    pub const TIMER: u8 = WAKE + 1;
     /// The local APIC's own complaint.
     pub const ERROR: u8 = 0xfe;
     /// An interrupt that went away before it was served. Its low bits must be ones.
@@ -70,7 +70,7 @@ pub unsafe fn init_boot_core() {
     }
 }
 
-/// Turns on this core's APIC, all local interrupts masked but its own errors and the timer, which is not armed.
+/// Turns on this core's APIC, all local interrupts masked but its own errors.
 ///
 /// # Safety
 /// Interrupts off, the interrupt table loaded, `init_boot_core` done.
@@ -78,7 +78,6 @@ pub unsafe fn init_core() {
     // SAFETY: this core's APIC, before anybody uses it.
     with(|apic| unsafe { apic.enable() });
     mask_local_pins();
-    timer::init_core();
 }
 
 /// The crate sets both pins to vector 0 where nothing must come from them: the 8259 is masked, and a platform's NMI line

@@ -102,7 +102,6 @@ pub fn calibrate() {
         Some(hz) if !needs_timer => hz,
         _ => {
             let (measured, timer) = roost_wait_measure(ReferenceClock::get());
-            super::timer::init_core();
             TIMER_SCALE.store(((u128::from(timer) << 32) / 1_000_000_000) as u64, Ordering::Relaxed);
             told.unwrap_or(measured)
         }

@@ -2,7 +2,6 @@
 
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use super::apic;
 use super::traps::TrapFrame;
 
 /// What an interrupt calls: on the interrupt stack, interrupts off, after the end of interrupt. It must return.
@@ -12,32 +11,6 @@ pub type Handler = fn(&TrapFrame);
 const FIRST: usize = 32;
 
 static HANDLERS: [AtomicPtr<()>; 256 - FIRST] = [const { AtomicPtr::new(core::ptr::null_mut()) }; 256 - FIRST];
-
-/// The first of the vectors that have a stub of their own, which calls a function and builds no frame: messages and the
-/// timer.
-pub(super) const FIRST_QUICK: u8 = apic::vector::WAKE;
-
-const _: () = assert!(apic::vector::TIMER == FIRST_QUICK + 1);
-
-/// What those stubs call: on the interrupt stack, interrupts off, before the end of interrupt.
-#[unsafe(no_mangle)]
-pub(super) static __roost_quick: [AtomicPtr<()>; 2] = [const { AtomicPtr::new(ignore as *mut ()) }; 2];
-pub(super) use __roost_quick as QUICK;
-
-/// What there is until somebody else is set: nothing armed the timer, nobody sent a message.
-extern "C" fn ignore() {
-    apic::end_of_interrupt();
-}
-
-/// Has the stub of `vector` call `handler`, which ends the interrupt itself.
-///
-/// # Panics
-/// If the vector has no stub of its own.
-pub fn set_quick_handler(vector: u8, handler: extern "C" fn()) {
-    let index = vector.checked_sub(FIRST_QUICK).map(usize::from);
-    let slot = index.and_then(|index| QUICK.get(index)).expect("messages and the timer have quick handlers");
-    slot.store(handler as *mut (), Ordering::Release);
-}
 
 /// How many interrupts came that nobody handles.
 static UNHANDLED: AtomicU64 = AtomicU64::new(0);

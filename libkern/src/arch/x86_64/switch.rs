@@ -64,6 +64,9 @@ pub unsafe fn prepare(top: usize, start: extern "C" fn(usize) -> !) -> usize {
 }
 
 /// The first instructions on a new stack, 16-aligned: as if nobody had called `start`.
+///
+/// # Safety
+/// Entered by `switch`, on a stack made by `prepare`.
 #[unsafe(naked)]
 unsafe extern "C" fn begin() -> ! {
     naked_asm!("mov rdi, rdx", "push 0", "jmp rbx")

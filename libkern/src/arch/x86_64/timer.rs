@@ -34,7 +34,7 @@ const LONGEST_NS: u64 = 1 << 60;
 
 /// Disarms this core's timer and lets it interrupt. Interrupts off, on each core once its APIC is on, and once more if it
 /// was used for calibration.
-pub(super) fn init_core() {
+pub fn init_core() {
     let features = features::get();
     // Relaxed: each core that reads them has written the same before.
     if features.tsc_deadline {

@@ -6,14 +6,13 @@
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
 use core::ptr::addr_of;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use conquer_once::spin::OnceCell;
 use x86_64::VirtAddr;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
 use super::core_block::{TrapStack, offsets};
-use super::interrupts;
 
 // The stubs save xmm registers only. An image compiled with AVX would clobber the upper halves in its handlers.
 #[cfg(target_feature = "avx")]
@@ -72,8 +71,8 @@ global_asm!(
     include_str!("traps.s"),
     handler = sym dispatch,
     has_smap = sym HAS_SMAP,
-    quick_handlers = sym interrupts::QUICK,
-    first_quick = const interrupts::FIRST_QUICK,
+    quick_handlers = sym __roost_quick,
+    first_quick = const FIRST_QUICK,
     frame_len = const size_of::<TrapFrame>(),
     frame_rip = const offset_of!(TrapFrame, rip),
     frame_rsp = const offset_of!(TrapFrame, rsp),
@@ -83,6 +82,27 @@ global_asm!(
     lo = const offsets::LO,
     hi = const offsets::HI,
 );
+
+/// The first of the vectors that have a stub of their own, which calls a function and builds no frame.
+pub(super) const FIRST_QUICK: u8 = 0xf0;
+
+/// What those stubs call: on the interrupt stack, interrupts off, before the end of interrupt.
+#[unsafe(no_mangle)]
+static __roost_quick: [AtomicPtr<()>; 2] = [const { AtomicPtr::new(too_early as *mut ()) }; 2];
+
+extern "C" fn too_early() {
+    panic!("a message or the timer interrupts before there is a handler for it");
+}
+
+/// Has the stub of `vector` call `handler`, which ends the interrupt itself.
+///
+/// # Panics
+/// If the vector has no stub of its own.
+pub fn set_quick_handler(vector: u8, handler: extern "C" fn()) {
+    let index = vector.checked_sub(FIRST_QUICK).map(usize::from);
+    let slot = index.and_then(|index| __roost_quick.get(index)).expect("messages and the timer have quick handlers");
+    slot.store(handler as *mut (), Ordering::Release);
+}
 
 unsafe extern "C" {
     static __trap_stubs: u8;

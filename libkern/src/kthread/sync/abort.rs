@@ -42,6 +42,7 @@ use crate::arch;
 use crate::sync::atomic::{AtomicPtr, Ordering};
 
 /// How a sleep is ended from outside.
+#[cfg_attr(all(feature = "hosted", not(test)), allow(dead_code, reason = "there, nobody aborts"))]
 pub(super) struct Target {
     /// Ends the sleep that `context` describes, unless it has ended; says whether it did. Any context.
     pub(super) cancel: unsafe fn(context: NonNull<()>) -> bool,
@@ -83,6 +84,7 @@ impl AbortSlot {
 
     /// Ends the abortable sleep that the kthread is in, or, if it is in none, the next one. Any context. The slot must
     /// outlast the call, so its kthread must.
+    #[cfg_attr(all(feature = "hosted", not(test)), allow(dead_code, reason = "there, nobody aborts"))]
     pub(crate) fn request(&self) {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {

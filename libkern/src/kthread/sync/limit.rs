@@ -76,7 +76,12 @@ impl Bounds {
         self == Self::NONE
     }
 
-    /// Whether the time was up at some moment before now.
+    /// A moment. One that the clock does not reach is none.
+    fn until(deadline: Instant, aborts: Aborts) -> Bounds {
+        Bounds { until: Some(deadline).filter(|deadline| deadline.as_nanos() < u64::MAX), aborts }
+    }
+
+    /// Whether the time is up.
     pub(super) fn has_passed(self) -> bool {
         self.until.is_some_and(|until| Instant::now() >= until)
     }
@@ -149,7 +154,7 @@ impl Limit for Until {
     type Cut = TimedOut;
 
     fn bounds(self) -> Bounds {
-        Bounds { until: Some(self.0), aborts: Aborts::Ignored }
+        Bounds::until(self.0, Aborts::Ignored)
     }
 
     fn cut(self, interrupted: Interrupted) -> TimedOut {
@@ -175,7 +180,7 @@ impl Limit for AbortableUntil {
     type Cut = Interrupted;
 
     fn bounds(self) -> Bounds {
-        Bounds { until: Some(self.0), aborts: Aborts::Heeded }
+        Bounds::until(self.0, Aborts::Heeded)
     }
 
     fn cut(self, interrupted: Interrupted) -> Interrupted {

@@ -36,15 +36,22 @@ impl<T> Lock<T> {
     pub(super) fn acquire(&self) {
         let guard = self.mutex.lock().expect("nobody panics with the lock held");
         // SAFETY: the lock is held; the guard is dropped before the mutex is.
-        unsafe { *self.guard.get() = Some(core::mem::transmute::<_, loom::sync::MutexGuard<'static, ()>>(guard)) };
+        unsafe {
+            *self.guard.get() =
+                Some(core::mem::transmute::<loom::sync::MutexGuard<'_, ()>, loom::sync::MutexGuard<'static, ()>>(guard))
+        };
     }
 
     #[expect(clippy::mut_from_ref, reason = "the lock makes it the only one")]
+    /// # Safety
+    /// As for `LeafLock::acquired`.
     pub(super) unsafe fn acquired(&self) -> &mut T {
         // SAFETY: the caller has the lock.
         unsafe { &mut *self.value.get() }
     }
 
+    /// # Safety
+    /// As for `LeafLock::release`.
     pub(super) unsafe fn release(&self) {
         // SAFETY: the caller has the lock. The guard is taken out first, because dropping it lets others in.
         let guard = unsafe { (*self.guard.get()).take() };

@@ -30,7 +30,7 @@
 //!
 //! # The host
 //!
-//! There, time stands still: a [`TestClock`] is moved by the test, which calls what has come due as it does. Threads that
+//! There, time stands still: a `TestClock` is moved by the test, which calls what has come due as it does. Threads that
 //! use timers enter the clock first, and all threads that have entered one clock are one core.
 
 mod cancel;

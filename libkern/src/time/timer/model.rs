@@ -43,6 +43,8 @@ impl Owned {
     }
 }
 
+/// # Safety
+/// As for a timer's function.
 unsafe fn fire(timer: NonNull<Timer>) {
     // SAFETY: it is an `Owned`'s first field, and leaked.
     let owned = unsafe { timer.cast::<Owned>().as_ref() };

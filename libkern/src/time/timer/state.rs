@@ -1,7 +1,9 @@
 //! What a core's timers' lock protects: the wheel, and for when the hardware is armed.
 
+use core::ptr::NonNull;
+
 use super::stats::TimerStats;
-use super::wheel::{Next, Wheel};
+use super::wheel::{Entry, Next, Wheel};
 use crate::arch::{self, clock};
 
 #[derive(Debug)]
@@ -68,7 +70,20 @@ impl State {
         }
     }
 
-    /// The one-shot interrupt has come. Whether the shot is spent: it may have been armed for another moment since.
+    /// The one-shot interrupt has come. If there is one timer, and it is due: takes it, and is done.
+    #[inline(always)]
+    pub(super) fn take_only(&mut self, now_ns: u64) -> Option<NonNull<Entry>> {
+        // A shot that is not spent was armed for another moment since, and has to be disarmed.
+        if self.armed != 1 || self.wakes_at_ns > now_ns {
+            return None;
+        }
+        let entry = self.wheel.take_only(now_ns)?;
+        self.counts.interrupts += 1;
+        self.wakes_at_ns = u64::MAX;
+        Some(entry)
+    }
+
+    /// The one-shot interrupt has come. Whether the shot is spent.
     pub(super) fn begin(&mut self, now_ns: u64) -> bool {
         self.counts.interrupts += 1;
         self.is_serving = true;

@@ -40,6 +40,8 @@ impl Drop for Noting {
     }
 }
 
+/// # Safety
+/// As for a timer's function.
 unsafe fn note(timer: NonNull<Timer>) {
     // SAFETY: it is a `Noting`'s first field, which the test keeps.
     let noting = unsafe { timer.cast::<Noting>().as_ref() };
@@ -217,6 +219,8 @@ fn dropping_an_armed_timer_is_a_panic() {
 #[test]
 #[should_panic(expected = "own `fire`")]
 fn cancelling_synchronously_in_its_own_fire_is_a_panic() {
+    /// # Safety
+    /// As for a timer's function.
     unsafe fn cancels(timer: NonNull<Timer>) {
         // SAFETY: the test keeps it.
         let _ = unsafe { timer.as_ref() }.cancel_sync();
@@ -248,6 +252,8 @@ struct Slow {
     ended: AtomicUsize,
 }
 
+/// # Safety
+/// As for a timer's function.
 unsafe fn slow(timer: NonNull<Timer>) {
     // SAFETY: it is a `Slow`'s first field, which the test keeps.
     let slow = unsafe { timer.cast::<Slow>().as_ref() };
@@ -302,6 +308,8 @@ fn a_synchronous_cancellation_waits_for_one_fire_and_stops_one_that_always_arms_
 #[test]
 fn a_fire_may_free_its_timer() {
     static FREED: AtomicPtr<Timer> = AtomicPtr::new(core::ptr::null_mut());
+    /// # Safety
+    /// As for a timer's function.
     unsafe fn frees(timer: NonNull<Timer>) {
         FREED.store(timer.as_ptr(), Ordering::Relaxed);
         // SAFETY: leaked below, and nobody touches it after this.

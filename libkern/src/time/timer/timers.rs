@@ -32,17 +32,17 @@
 //! 2. *Freed by whom `fire` woke.* From the call of `fire` on, the marker is a number. A new timer at the same address may
 //!    be taken for the old one while the old call lasts, and then waits for its end without need.
 //! 3. *`fire` takes locks.* None is held when it is called.
-//! 4. *`fire` arms timers.* They leave the hardware alone: [`Timers::serve`] looks again before it ends.
+//! 4. *`fire` arms timers.* They leave the hardware alone, as long as [`Timers::serve`] is to look again before it ends.
 //! 5. *A backlog.* [`FIRED`] calls are the most of one interrupt. Then everybody else has the core for as long as these
 //!    have taken, before the next. (Races, alarms: what has gathered while interrupts were off.)
 
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use super::lock::Lock;
-use super::record::{DOOMED, FLAGS, IDLE, Timer};
+use super::record::{DOOMED, FLAGS, Fire, IDLE, Timer};
 use super::state::State;
 use super::stats::TimerStats;
-use super::wheel::Next;
+use super::wheel::{Entry, Next};
 use crate::arch::{clock, irq};
 use crate::sync::atomic::{AtomicPtr, Ordering};
 
@@ -461,7 +461,32 @@ impl Timers {
     ///
     /// On the core whose timers these are, in interrupt context.
     pub(super) fn serve(&'static self) {
-        let began_ns = clock::now_ns();
+        let now_ns = clock::now_ns();
+        if !self.state.try_acquire() {
+            self.state.acquire();
+        }
+        // SAFETY: acquired; the reference is gone when it is released.
+        let state = unsafe { self.state.acquired() };
+        match state.take_only(now_ns) {
+            Some(entry) => {
+                // It was the last: what its `fire` arms is armed as always.
+                let timer = self.begin_to_fire(state, entry, now_ns);
+                // SAFETY: acquired above; it was armed, and these are the circumstances that `Fire` names.
+                unsafe {
+                    self.state.release();
+                    self.fire(timer);
+                }
+            }
+            None => {
+                // SAFETY: acquired above.
+                unsafe { self.state.release() };
+                self.serve_all(now_ns);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn serve_all(&'static self, began_ns: u64) {
         let (mut now_ns, mut fired) = (began_ns, 0);
         let mut is_spent = false;
         loop {
@@ -470,28 +495,43 @@ impl Timers {
                     is_spent = state.begin(now_ns);
                 }
                 let next = if fired < FIRED || state.armed == 0 { state.take(now_ns) } else { Next::Again };
-                let Next::Due(entry) = next else {
-                    state.end(next, began_ns, is_spent);
-                    return None;
-                };
-                let timer = entry.cast::<Timer>();
-                // SAFETY: it was in the wheel, so it is there until its `fire` is called.
-                let (deadline_ns, due) = unsafe { (entry.as_ref().deadline_ns(), timer.as_ref()) };
-                state.account(now_ns.saturating_sub(deadline_ns));
-                let fire = due.fire;
-                // Relaxed, both: who draws conclusions from them has the lock.
-                self.firing.store(timer.as_ptr(), Ordering::Relaxed);
-                due.home.store(self.address() | IDLE, Ordering::Relaxed);
-                Some((fire, timer))
+                if let Next::Due(entry) = next {
+                    return Some(self.begin_to_fire(state, entry, now_ns));
+                }
+                state.end(next, began_ns, is_spent);
+                None
             });
-            let Some((fire, timer)) = due else { return };
+            let Some(timer) = due else { return };
             // SAFETY: it was armed, and these are the circumstances that `Fire` names.
-            unsafe { fire(timer) };
-            // Release: who sees that it is not being fired any more sees all that `fire` did. Partner: `is_firing`.
-            self.firing.store(ptr::null_mut(), Ordering::Release);
+            unsafe { self.fire(timer) };
             fired += 1;
             now_ns = clock::now_ns();
         }
+    }
+
+    /// Edge 2, under the lock: the entry has been taken from the wheel.
+    #[inline(always)]
+    fn begin_to_fire(&'static self, state: &mut State, entry: NonNull<Entry>, now_ns: u64) -> (Fire, NonNull<Timer>) {
+        let timer = entry.cast::<Timer>();
+        // SAFETY: it was in the wheel, so it is there until its `fire` is called.
+        let (deadline_ns, due) = unsafe { (entry.as_ref().deadline_ns(), timer.as_ref()) };
+        state.account(now_ns.saturating_sub(deadline_ns));
+        // Relaxed, both: who draws conclusions from them has the lock.
+        self.firing.store(timer.as_ptr(), Ordering::Relaxed);
+        due.home.store(self.address() | IDLE, Ordering::Relaxed);
+        (due.fire, timer)
+    }
+
+    /// The rest of edge 2, and edge 3.
+    ///
+    /// # Safety
+    /// As for [`Fire`].
+    #[inline(always)]
+    unsafe fn fire(&self, (fire, timer): (Fire, NonNull<Timer>)) {
+        // SAFETY: the caller's word.
+        unsafe { fire(timer) };
+        // Release: who sees that it is not being fired any more sees all that `fire` did. Partner: `is_firing`.
+        self.firing.store(ptr::null_mut(), Ordering::Release);
     }
 
     /// When the wheel is to be looked at next: not later than the earliest deadline.

@@ -176,6 +176,21 @@ impl Wheel {
         }
     }
 
+    /// Takes the entry out if it is due; it is the only one. The short form of [`take`](Self::take).
+    #[inline(always)]
+    pub(super) fn take_only(&mut self, now_ns: u64) -> Option<NonNull<Entry>> {
+        let slot = self.first()?;
+        let entry = self.heads[usize::from(slot)];
+        if self.deadline_of(entry) > now_ns {
+            return None;
+        }
+        // INVARIANT: it was the only one, so all slots are empty, and begin after any base.
+        self.heads[usize::from(slot)] = ptr::null_mut();
+        self.splitting = 0;
+        self.base_ns = self.base_ns.max(now_ns);
+        NonNull::new(entry)
+    }
+
     /// When to look next: not later than the earliest deadline. `None` if the wheel is empty.
     pub(super) fn next_deadline(&mut self) -> Option<u64> {
         if self.splitting != 0 && !self.heads[usize::from(self.splitting)].is_null() {

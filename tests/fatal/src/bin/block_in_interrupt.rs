@@ -13,6 +13,8 @@ static NEVER: Semaphore = Semaphore::new(0);
 static TIMER: Timer = Timer::new(fire);
 
 // SAFETY: of a signature that wants it; nothing is asked of the caller.
+/// # Safety
+/// As for a timer's function.
 unsafe fn fire(_: NonNull<Timer>) {
     NEVER.down();
 }

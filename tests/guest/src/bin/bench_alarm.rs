@@ -37,6 +37,8 @@ fn main() {
     qemu::control(format_args!("metric operations {OPERATIONS} count"));
 }
 
+/// # Safety
+/// As for a timer's function.
 unsafe fn nothing(_: NonNull<Timer>) {}
 
 /// Arms a timer for an hour from now and cancels it.

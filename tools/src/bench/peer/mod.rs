@@ -8,7 +8,7 @@
 //! `tsc=reliable`, because on several cores the kernel would otherwise take a slower clock; `no_timer_check`, because a busy
 //! host delays the interrupts that it checks. The kernel's protections against speculation stay as they come, because that
 //! is what people run. (Without them a switch of threads takes 4 % less.) What is left is the tick, which runs 250 times a
-//! second while a core is busy: 0.1 % of all instructions.
+//! second while a core is busy: 0.1 % of all instructions. That nothing else runs is checked.
 //!
 //! Rejected: comparing with the host's own Linux, which is another machine and cannot be counted; a distribution's image,
 //! whose services run beside what is measured.
@@ -19,10 +19,11 @@ mod program;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tempfile::NamedTempFile;
 
 use super::counted::{self, Counted, Marks};
+use super::counts::Count;
 use super::guest::Metrics;
 use super::timed;
 use crate::build::{Image, Kind};
@@ -40,6 +41,12 @@ const COMMAND_LINE: &str =
 const SAME_EVERY_TIME: [&str; 4] = ["-rtc", "base=2024-01-01,clock=vm", "-seed", "1"];
 /// What the program is told to do by the clock of the host.
 const BY_THE_CLOCK: &str = "clock";
+
+/// The region in which the program does nothing, and how many instructions an operation of that has.
+const IDLE: &str = "idle";
+const IDLE_INSTRUCTIONS: f64 = 2.0;
+/// The share of what is executed there that may be something else's.
+const MOST_ELSE: f64 = 0.01;
 
 /// A Linux that is ready to boot.
 pub struct Peer {
@@ -81,6 +88,9 @@ impl Peer {
         if !self.counted.contains_key(&smp) {
             let what = if smp == 1 { "one-core" } else { "two-cores" };
             let counted = counted::run(target, &self.linux, &self.config(smp, what), &self.marks)?;
+            if smp == 1 {
+                check_quiet(&counted)?;
+            }
             self.counted.insert(smp, counted);
         }
         Ok(&self.counted[&smp])
@@ -98,5 +108,42 @@ impl Peer {
         let archive = self.archive.path().to_string_lossy().into_owned();
         let extra = ["-initrd".to_owned(), archive].into_iter().chain(SAME_EVERY_TIME.map(str::to_owned)).collect();
         Config { smp, mem: MEMORY, append: format!("{COMMAND_LINE} {what}"), extra, ..Config::default() }
+    }
+}
+
+/// Makes sure that Linux does nothing beside.
+fn check_quiet(counted: &Counted) -> anyhow::Result<()> {
+    let (operations, _) = counted.metrics.get(IDLE).context("its program does not say how long it does nothing")?;
+    let visits: Vec<_> = counted.visits.iter().filter(|visit| visit.region == IDLE).collect();
+    let executed: f64 = visits.iter().map(|visit| visit.all.get(Count::Instructions)).sum();
+    // Visits alternate between so many operations and twice as many.
+    let expected = IDLE_INSTRUCTIONS * operations * 1.5 * visits.len() as f64;
+    let else_ = executed / expected - 1.0;
+    if !(0.0..MOST_ELSE).contains(&else_) {
+        bail!("{:.2} % of what runs there is something else, so that its counts mean nothing", else_ * 100.0);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::counts::{Vector, Visit};
+
+    fn counted(instructions: [f64; 2]) -> Counted {
+        let visit =
+            |plain| Visit { region: IDLE.to_owned(), all: Vector { plain, ..Vector::default() }, ..Visit::default() };
+        let metrics = [(IDLE.to_owned(), (1_000.0, "operations".to_owned()))].into();
+        Counted { visits: instructions.map(visit).to_vec(), metrics }
+    }
+
+    #[test]
+    fn a_linux_that_does_something_else_is_noticed() {
+        assert!(check_quiet(&counted([2_005.0, 4_010.0])).is_ok());
+        for busy in [[2_100.0, 4_000.0], [1_000.0, 2_000.0]] {
+            assert!(check_quiet(&counted(busy)).unwrap_err().to_string().contains("something else"));
+        }
+        let silent = Counted { visits: Vec::new(), metrics: Metrics::new() };
+        assert!(check_quiet(&silent).is_err());
     }
 }

@@ -42,18 +42,21 @@ pub type UnboundedReceiver<T> = Receiver<T, Unbounded>;
 
 /// A channel with room for this many values. Allocates the room now.
 ///
-/// ```ignore
+/// ```
+/// use libkern::kthread::sync::channel;
+///
 /// let (sender, receiver) = channel::bounded(16);
+/// # use std::thread as kthread;
 /// kthread::spawn(move || {
-///     for line in read_lines() {
-///         if sender.send(line).is_err() {
-///             break;                          // nobody listens any more
+///     for number in 1..=100 {
+///         if sender.send(number).is_err() {
+///             break; // nobody listens any more
 ///         }
 ///     }
 /// });
-/// for line in receiver {                      // until the sender is gone
-///     print(line);
-/// }
+/// // Until the sender is gone:
+/// let sum: u32 = receiver.into_iter().sum();
+/// assert_eq!(sum, 5050);
 /// ```
 #[must_use]
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {

@@ -31,15 +31,22 @@ mod tests;
 
 /// Where kthreads sleep until told that a condition may hold.
 ///
-/// ```ignore
-/// static WORK: Mutex<VecDeque<Job>> = Mutex::new(VecDeque::new());
+/// ```
+/// use libkern::kthread::sync::{Condvar, Mutex};
+///
+/// static WORK: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 /// static MORE: Condvar = Condvar::new();
 ///
-/// let mut work = MORE.wait_while(WORK.lock(), |work| work.is_empty());    // one kthread
-/// let job = work.pop_front();
+/// fn give(job: &'static str) {
+///     WORK.lock().push(job);
+///     MORE.notify_one();
+/// }
 ///
-/// WORK.lock().push_back(job);                                             // another
-/// MORE.notify_one();
+/// fn take() -> Option<&'static str> {
+///     MORE.wait_while(WORK.lock(), |work| work.is_empty()).pop()
+/// }
+/// # give("a job");
+/// # assert!(take().is_some());
 /// ```
 pub struct Condvar {
     queue: WaitLock<Queue<()>>,

@@ -24,10 +24,12 @@ pub(super) use raw::RawMutex;
 
 /// Data for one kthread at a time. Kthreads that find it taken sleep, and have it in the order in which they came.
 ///
-/// ```ignore
-/// static BOOKS: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+/// ```
+/// use libkern::kthread::sync::Mutex;
 ///
-/// BOOKS.lock().push(entry);
+/// static BOOKS: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+///
+/// BOOKS.lock().push("an entry");
 /// ```
 pub struct Mutex<T: ?Sized> {
     raw: RawMutex,

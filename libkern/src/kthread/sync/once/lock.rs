@@ -8,10 +8,13 @@ use crate::kthread::sync::limit::{Limit, blocking};
 
 /// A place for a value that whoever comes first makes, and that then stays.
 ///
-/// ```ignore
-/// static NAMES: OnceLock<Table> = OnceLock::new();
+/// ```
+/// use libkern::kthread::sync::OnceLock;
 ///
-/// let names = NAMES.get_or_init(|| Table::read());
+/// static NAMES: OnceLock<Vec<&str>> = OnceLock::new();
+///
+/// let names = NAMES.get_or_init(|| vec!["first", "second"]);
+/// assert_eq!(names.len(), 2);
 /// ```
 pub struct OnceLock<T> {
     once: Once,

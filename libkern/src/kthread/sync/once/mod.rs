@@ -30,10 +30,12 @@ pub use lock::OnceLock;
 
 /// Something that is done once.
 ///
-/// ```ignore
-/// static TABLES: Once = Once::new();
+/// ```
+/// use libkern::kthread::sync::Once;
 ///
-/// TABLES.call_once(|| build_tables());
+/// static GREETING: Once = Once::new();
+///
+/// GREETING.call_once(|| println!("Hello!"));
 /// ```
 pub struct Once {
     is_done: AtomicBool,

@@ -35,14 +35,24 @@ mod tests;
 
 /// Where kthreads wait for conditions.
 ///
-/// ```ignore
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+///
+/// use libkern::kthread::sync::Rendezvous;
+///
 /// static ARRIVED: AtomicUsize = AtomicUsize::new(0);
 /// static ARRIVAL: Rendezvous = Rendezvous::new();
 ///
-/// ARRIVAL.sleep_timeout(|| ARRIVED.load(Relaxed) >= 10, Duration::from_secs(1))?;    // in a kthread
+/// fn arrive() {
+///     ARRIVED.fetch_add(1, Relaxed);
+///     ARRIVAL.wake();
+/// }
 ///
-/// ARRIVED.fetch_add(1, Relaxed);                                                     // anywhere
-/// ARRIVAL.wake();
+/// fn wait_for(parties: usize) {
+///     ARRIVAL.sleep(|| ARRIVED.load(Relaxed) >= parties);
+/// }
+/// # arrive();
+/// # wait_for(1);
 /// ```
 pub struct Rendezvous {
     epoch: AtomicUsize,

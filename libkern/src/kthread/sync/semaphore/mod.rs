@@ -44,12 +44,14 @@ mod tests;
 
 /// Units that kthreads take, sleeping until there are any, and that anybody gives.
 ///
-/// ```ignore
+/// ```
+/// use libkern::kthread::sync::Semaphore;
+///
 /// static FREE_BUFFERS: Semaphore = Semaphore::new(16);
 ///
-/// FREE_BUFFERS.down();            // in a kthread
+/// FREE_BUFFERS.down(); // in a kthread
 /// // ...
-/// FREE_BUFFERS.up();              // anywhere, interrupt handlers included
+/// FREE_BUFFERS.up(); // anywhere, interrupt handlers included
 /// ```
 pub struct Semaphore {
     units: AtomicIsize,

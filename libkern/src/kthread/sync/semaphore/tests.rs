@@ -148,6 +148,19 @@ fn a_unit_in_time_disarms_the_timer() {
 }
 
 #[test]
+fn a_time_that_never_ends_needs_no_timer() {
+    let semaphore = semaphore(0);
+    let sleeper = spawn({
+        let semaphore = Arc::clone(&semaphore);
+        move || semaphore.down_timeout(Duration::MAX)
+    });
+    sleeper.until_asleep();
+    assert_eq!(Clock::mine().armed(), 0);
+    semaphore.up();
+    assert_eq!(sleeper.join(), Ok(()));
+}
+
+#[test]
 fn a_moment_that_is_past_is_not_waited_for() {
     let semaphore = semaphore(0);
     let start = now();

@@ -103,6 +103,8 @@ impl Shot {
     }
 }
 
+/// # Safety
+/// As for a timer's function.
 unsafe fn fire(timer: NonNull<Timer>) {
     // SAFETY: it is a shot's, which stays until it was fired or cancelled.
     let shot = unsafe { timer.cast::<Shot>().as_ref() };

@@ -158,6 +158,8 @@ struct Small {
     fired: AtomicUsize,
 }
 
+/// # Safety
+/// As for a timer's function.
 unsafe fn note(timer: NonNull<Timer>) {
     // SAFETY: it is a `Small`'s first field, and stays until it was fired or cancelled.
     let small = unsafe { timer.cast::<Small>().as_ref() };

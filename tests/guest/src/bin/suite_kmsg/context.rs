@@ -199,6 +199,8 @@ fn sending_works_in_interrupt_handlers_under_locks_and_with_interrupts_off() {
     }
     const COUNT: usize = 4;
     // SAFETY: of a signature that wants it; nothing is asked of the caller.
+    /// # Safety
+    /// As for a timer's function.
     unsafe fn fire(_: core::ptr::NonNull<Timer>) {
         send();
     }

@@ -33,6 +33,8 @@ fn soon() -> u64 {
 
 /// In interrupt context: does what interrupts do, and goes on.
 // SAFETY: of a signature that wants it; nothing is asked of the caller.
+/// # Safety
+/// As for a timer's function.
 unsafe fn again(timer: NonNull<Timer>) {
     let fired = FIRED.fetch_add(1, Ordering::Relaxed);
     if fired.is_multiple_of(8) {
