@@ -8,7 +8,7 @@
 //! `tsc=reliable`, because on several cores the kernel would otherwise take a slower clock; `no_timer_check`, because a busy
 //! host delays the interrupts that it checks. The kernel's protections against speculation stay as they come, because that
 //! is what people run. (Without them a switch of threads takes 4 % less.) What is left is the tick, which runs 250 times a
-//! second while a core is busy: 0.1 % of all instructions. That nothing else runs is checked.
+//! second while a core is busy: 0.06 % of all instructions. That nothing else runs is checked.
 //!
 //! Rejected: comparing with the host's own Linux, which is another machine and cannot be counted; a distribution's image,
 //! whose services run beside what is measured.
