@@ -241,9 +241,17 @@ mod model {
         }
     }
 
+    /// All interleavings with up to so many switches of thread that no wait forces: enough for a sender and a receiver that
+    /// go wrong in each step of the protocol, and few enough for seconds.
+    fn model(f: impl Fn() + Send + Sync + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(f);
+    }
+
     #[test]
     fn no_message_is_lost_when_the_core_goes_to_sleep() {
-        loom::model(|| {
+        model(|| {
             let core = Core::new();
             let senders: Vec<_> = [1, 2]
                 .into_iter()
@@ -263,7 +271,7 @@ mod model {
 
     #[test]
     fn immediate_messages_interrupt_once_for_all_that_wait() {
-        loom::model(|| {
+        model(|| {
             let core = Core::new();
             let sender = {
                 let core = core.clone();
@@ -279,7 +287,7 @@ mod model {
 
     #[test]
     fn one_sender_s_messages_arrive_in_order() {
-        loom::model(|| {
+        model(|| {
             let core = Core::new();
             let sender = {
                 let core = core.clone();
