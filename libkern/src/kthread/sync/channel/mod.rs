@@ -42,7 +42,7 @@ pub type UnboundedReceiver<T> = Receiver<T, Unbounded>;
 
 /// A channel with room for this many values. Allocates the room now.
 ///
-/// ```
+/// ```no_run
 /// use libkern::kthread::sync::channel;
 ///
 /// let (sender, receiver) = channel::bounded(16);

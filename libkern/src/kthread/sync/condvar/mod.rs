@@ -31,7 +31,7 @@ mod tests;
 
 /// Where kthreads sleep until told that a condition may hold.
 ///
-/// ```
+/// ```no_run
 /// use libkern::kthread::sync::{Condvar, Mutex};
 ///
 /// static WORK: Mutex<Vec<&str>> = Mutex::new(Vec::new());

@@ -24,7 +24,7 @@ pub(super) use raw::RawMutex;
 
 /// Data for one kthread at a time. Kthreads that find it taken sleep, and have it in the order in which they came.
 ///
-/// ```
+/// ```no_run
 /// use libkern::kthread::sync::Mutex;
 ///
 /// static BOOKS: Mutex<Vec<&str>> = Mutex::new(Vec::new());

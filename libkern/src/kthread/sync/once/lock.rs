@@ -8,7 +8,7 @@ use crate::kthread::sync::limit::{Limit, blocking};
 
 /// A place for a value that whoever comes first makes, and that then stays.
 ///
-/// ```
+/// ```no_run
 /// use libkern::kthread::sync::OnceLock;
 ///
 /// static NAMES: OnceLock<Vec<&str>> = OnceLock::new();

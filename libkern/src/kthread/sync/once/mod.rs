@@ -30,7 +30,7 @@ pub use lock::OnceLock;
 
 /// Something that is done once.
 ///
-/// ```
+/// ```no_run
 /// use libkern::kthread::sync::Once;
 ///
 /// static GREETING: Once = Once::new();

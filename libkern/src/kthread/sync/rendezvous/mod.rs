@@ -35,7 +35,7 @@ mod tests;
 
 /// Where kthreads wait for conditions.
 ///
-/// ```
+/// ```no_run
 /// use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 ///
 /// use libkern::kthread::sync::Rendezvous;

@@ -44,7 +44,7 @@ mod tests;
 
 /// Units that kthreads take, sleeping until there are any, and that anybody gives.
 ///
-/// ```
+/// ```no_run
 /// use libkern::kthread::sync::Semaphore;
 ///
 /// static FREE_BUFFERS: Semaphore = Semaphore::new(16);
