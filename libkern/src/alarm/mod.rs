@@ -61,7 +61,9 @@
 
 mod inner;
 mod post;
+mod ring;
 mod ringing;
+mod set;
 
 #[cfg(all(loom, test))]
 mod model;
@@ -114,7 +116,7 @@ impl Alarm {
     }
 
     fn with(action: Action) -> Self {
-        Self { handle: Handle { inner: Inner::new(action) }, _stays: PhantomData }
+        Self { handle: Handle { inner: ring::alarm(action) }, _stays: PhantomData }
     }
 
     /// Synchronous: its handler does not run when this returns, and will not, unless the alarm is set again by a handle; what

@@ -3,9 +3,9 @@
 #[cfg(test)]
 pub(super) use hosted::run;
 #[cfg(any(test, feature = "hosted"))]
-pub(super) use hosted::{Letter, send, tell};
+pub(super) use hosted::{Letter, Open, send, tell};
 #[cfg(not(any(test, feature = "hosted")))]
-pub(super) use metal::{Letter, send, tell};
+pub(super) use metal::{Letter, Open, send, tell};
 
 #[cfg(not(any(test, feature = "hosted")))]
 mod metal {
@@ -20,12 +20,18 @@ mod metal {
     /// A routine message of its owner's.
     pub(in crate::alarm) struct Letter {
         message: UnsafeCell<Message>,
-        open: unsafe fn(NonNull<Letter>),
+        open: Open,
     }
 
+    /// What a letter that was taken from an inbox is given to, in kthread context.
+    ///
+    /// # Safety
+    /// Called once for each time that it was sent, with that letter.
+    pub(in crate::alarm) type Open = unsafe fn(NonNull<Letter>);
+
     impl Letter {
-        /// One that is in no inbox, and that `open` is called with when it has been taken from one.
-        pub(in crate::alarm) fn new(open: unsafe fn(NonNull<Letter>)) -> Self {
+        /// One that is in no inbox.
+        pub(in crate::alarm) fn new(open: Open) -> Self {
             Self { message: UnsafeCell::new(Message::new(take)), open }
         }
     }
@@ -73,11 +79,17 @@ mod hosted {
 
     /// Stands for a routine message.
     pub(in crate::alarm) struct Letter {
-        open: unsafe fn(NonNull<Letter>),
+        open: Open,
     }
 
+    /// What a letter that was taken from the list is given to.
+    ///
+    /// # Safety
+    /// Called once for each time that it was sent, with that letter.
+    pub(in crate::alarm) type Open = unsafe fn(NonNull<Letter>);
+
     impl Letter {
-        pub(in crate::alarm) fn new(open: unsafe fn(NonNull<Letter>)) -> Self {
+        pub(in crate::alarm) fn new(open: Open) -> Self {
             Self { open }
         }
     }

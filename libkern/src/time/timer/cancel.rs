@@ -1,10 +1,52 @@
 //! Taking back what was armed.
 
-use super::record::{Cancel, FLAGS, Timer};
-use super::timers::{IsHeld, Timers, here};
+use super::held::IsHeld;
+use super::record::{Cancel, DOOMED, FLAGS, IDLE, Timer};
+use super::timers::{Timers, here};
 use crate::arch::{self, irq};
 use crate::sync::atomic::Ordering;
 use crate::sync::{self, depth};
+
+/// What a synchronous canceller finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Retracted {
+    pub(super) was_armed: bool,
+    /// It is doomed, and somebody has to wait and to take that back.
+    pub(super) is_firing: bool,
+}
+
+impl Timers {
+    /// Edge 5 if it is armed, and the beginning of edge 6 if it is being fired. `None` if these are not its home any more.
+    pub(super) fn retract(&'static self, timer: &Timer) -> Option<Retracted> {
+        self.with(|mut held| {
+            // Relaxed: as long as it leads here, all of it that matters here changes under this lock only.
+            if timer.home.load(Ordering::Relaxed) & !FLAGS != self.address() {
+                return None;
+            }
+            let was_armed = held.is_armed(timer);
+            if was_armed {
+                // SAFETY: as just seen.
+                unsafe { held.disarm(timer) };
+            }
+            let is_firing = self.is_firing(timer);
+            if is_firing {
+                // Relaxed: for `arm`, called by that `fire`, which takes this lock.
+                timer.home.store(self.address() | DOOMED, Ordering::Relaxed);
+            }
+            Some(Retracted { was_armed, is_firing })
+        })
+    }
+
+    /// The second half of edge 6: `fire` has returned, so the timer may be armed again.
+    pub(super) fn pardon(&'static self, timer: &Timer) {
+        self.with(|_| {
+            // Relaxed, both: whoever else has doomed it has this lock, as had who armed it since, if that was here.
+            if timer.home.load(Ordering::Relaxed) == self.address() | DOOMED {
+                timer.home.store(self.address() | IDLE, Ordering::Relaxed);
+            }
+        });
+    }
+}
 
 /// Takes the timer out if it is armed.
 #[inline(always)]

@@ -17,7 +17,10 @@
 //! |---|---|
 //! | [`wheel`] | which deadline is next |
 //! | [`record`] | what a timer is made of |
-//! | [`timers`] | a core's timers: arming, firing, and the protocol between the two and a canceller |
+//! | [`timers`] | a core's timers: the protocol between arming, firing and cancelling |
+//! | [`short`] | arming and cancelling where nothing is special |
+//! | [`held`] | everything else there is to do with the lock held |
+//! | [`serve`] | firing |
 //! | [`state`] | what of these is under the lock, and the hardware |
 //! | [`cancel`] | the canceller's side |
 //! | [`stats`] | what is counted |
@@ -34,10 +37,13 @@
 //! use timers enter the clock first, and all threads that have entered one clock are one core.
 
 mod cancel;
+mod held;
 #[cfg(any(test, feature = "hosted"))]
 mod hosted;
 mod lock;
 mod record;
+mod serve;
+mod short;
 mod state;
 mod stats;
 mod timers;
@@ -49,8 +55,9 @@ pub use record::{Cancel, Fire, Timer};
 pub use stats::TimerStats;
 
 #[cfg(not(any(test, feature = "hosted")))]
-pub(crate) use timers::program;
-pub(crate) use timers::{Held, IsHeld, Setting, Tell, Timers, here};
+pub(crate) use held::program;
+pub(crate) use held::{Held, IsHeld, Tell};
+pub(crate) use timers::{Setting, Timers, here};
 
 use crate::arch::irq;
 use crate::sync::atomic::Ordering;

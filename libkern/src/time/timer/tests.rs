@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering
 use core::time::Duration;
 use std::vec::Vec;
 
-use super::timers::FIRED;
+use super::serve::FIRED;
 use super::*;
 use crate::arch::{self, clock, irq};
 
