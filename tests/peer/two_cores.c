@@ -14,7 +14,7 @@ static __attribute__((noipa)) void bench_resume_wait(void) { __asm__ volatile("n
 static void let_the_other_halt(void)
 {
     bench_pause_wait();
-    for (int64_t until = now() + 50000; now() < until;) {
+    for (int64_t until = now() + 20000; now() < until;) {
         pause_core();
     }
     bench_resume_wait();
@@ -62,7 +62,7 @@ void two_cores(void)
 {
     check(sem_init(&ping, 0, 0), "sem_init");
     check(sem_init(&pong, 0, 0), "sem_init");
-    MEASURE(hand_off, 2000, hand_off);
+    MEASURE(hand_off, 200, hand_off);
     MEASURE(idle_core, 2, idle_core);
 }
 

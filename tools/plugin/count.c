@@ -103,7 +103,8 @@ struct core {
 };
 static struct core cores[MAX_CORES]; /* the first is whatever cannot be told: a core before it has a kernel */
 static unsigned core_count = 1;
-static unsigned current; /* the one that executes */
+static unsigned current; /* the one that executes, where that matters */
+static unsigned waiting; /* how many are in a wait function */
 
 struct line { uint64_t address_plus_one; uint32_t visit, locked; uint16_t core; bool shared; };
 static struct line lines[1 << TABLE_BITS];
@@ -127,11 +128,18 @@ static uint64_t read_register(struct qemu_plugin_register *handle)
     return value;
 }
 
-/* A block begins. `translator` is who translated it; `*fresh` says whether it has not run yet. */
-static void on_block(unsigned translator, void *fresh)
+/* What is known of a block: whether it has not run yet, and whether an instruction in it is marked. */
+struct block { bool is_fresh, is_marked; };
+
+/* A block begins. `translator` is who translated it. */
+static void on_block(unsigned translator, void *what)
 {
-    bool is_fresh = *(bool *)fresh;
-    *(bool *)fresh = false;
+    struct block *block = what;
+    bool is_fresh = block->is_fresh;
+    if (!region && !waiting && !is_fresh && !block->is_marked) {
+        return; /* nothing depends on who it is, and asking takes long */
+    }
+    block->is_fresh = false;
     uint64_t base = read_register(gs_base);
     if (!(base >> 63)) {
         base = read_register(other_gs_base);
@@ -245,7 +253,12 @@ static void on_instruction(unsigned translator, void *what)
         switch (mark->kind) {
         case BEGIN: begin_visit(mark); break;
         case END: end_visit(mark); break;
-        case WAIT: core->wait_depth += core->wait_depth == 0 && !core->paused; break;
+        case WAIT:
+            if (!core->wait_depth && !core->paused) {
+                core->wait_depth = 1;
+                waiting++;
+            }
+            break;
         case PAUSE: core->paused = true; break;
         case RESUME: core->paused = false; break;
         }
@@ -258,6 +271,7 @@ static void on_instruction(unsigned translator, void *what)
         core->lock_pending = false;
         core->wait_depth += (flags & CALL) != 0;
         core->wait_depth -= (flags & RETURN) != 0;
+        waiting -= core->wait_depth == 0;
         return;
     }
     bool rep = (flags & (REP_ONE | REP_TWO)) != 0, iteration = rep && core->in_rep;
@@ -353,13 +367,12 @@ static uintptr_t classify(const uint8_t *code, size_t length)
 static void on_translation(plugin_id id, struct qemu_plugin_tb *block)
 {
     (void)id;
-    if (several_cores) {
-        bool *fresh = malloc(sizeof *fresh);
-        if (!fresh) {
-            abort();
-        }
-        *fresh = true;
-        qemu_plugin_register_vcpu_tb_exec_cb(block, on_block, READS_REGISTERS, fresh);
+    struct block *known = several_cores ? malloc(sizeof *known) : NULL;
+    if (known) {
+        *known = (struct block){.is_fresh = true};
+        qemu_plugin_register_vcpu_tb_exec_cb(block, on_block, READS_REGISTERS, known);
+    } else if (several_cores) {
+        abort();
     }
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(block); i++) {
         struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, i);
@@ -369,6 +382,9 @@ static void on_translation(plugin_id id, struct qemu_plugin_tb *block)
         for (unsigned m = 0; m < mark_count; m++) {
             if (marks[m].address == address) {
                 flags |= (uintptr_t)(m + 1) << MARK_SHIFT;
+                if (known) {
+                    known->is_marked = true;
+                }
             }
         }
         qemu_plugin_register_vcpu_insn_exec_cb(instruction, on_instruction, NO_REGISTERS, (void *)flags);

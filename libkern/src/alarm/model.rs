@@ -155,15 +155,20 @@ fn model_an_alarm_set_again_while_it_rings_rings_for_that_too_and_not_twice_at_o
 /// Set for later at the moment at which its time has come, it rings for the first time or does not; and it stays set.
 #[test]
 fn model_an_alarm_set_for_later_as_its_time_comes_is_set_for_later() {
-    model(None, 1, |_, _| {}, |alarm, used, clock| {
-        alarm.set_after(Duration::from_secs(1));
-        assert!(alarm.is_set() && clock.stats().armed == 1);
-        // What had been sent for the first time has nothing to do.
-        while run() > 0 {}
-        let calls = used.calls.load(Ordering::Relaxed);
-        assert!(alarm.is_set() && calls <= 1);
-        alarm.cancel_sync();
-    });
+    model(
+        None,
+        1,
+        |_, _| {},
+        |alarm, used, clock| {
+            alarm.set_after(Duration::from_secs(1));
+            assert!(alarm.is_set() && clock.stats().armed == 1);
+            // What had been sent for the first time has nothing to do.
+            while run() > 0 {}
+            let calls = used.calls.load(Ordering::Relaxed);
+            assert!(alarm.is_set() && calls <= 1);
+            alarm.cancel_sync();
+        },
+    );
 }
 
 /// Its message is taken while it is not due, and it becomes due before the message's function has returned.

@@ -88,7 +88,6 @@ fn counted(
     eprintln!("counting {}, {}", image.name, cores(smp));
     let ours = counted::run(&workspace.target, image, &config, &marks)?;
     let theirs = with_peer(&mut peer, |peer| {
-        eprintln!("counting Linux, {}", cores(smp));
         let counted = peer.counted(&workspace.target, smp)?;
         Ok(Results { visits: counted.visits.clone(), metrics: vec![counted.metrics.clone()] })
     });

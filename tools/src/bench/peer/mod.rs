@@ -25,6 +25,7 @@ use tempfile::NamedTempFile;
 use super::counted::{self, Counted, Marks};
 use super::counts::Count;
 use super::guest::Metrics;
+use super::measure::cores;
 use super::timed;
 use crate::build::{Image, Kind};
 use crate::host::Linux;
@@ -86,6 +87,7 @@ impl Peer {
     /// If it does not boot, or its program fails.
     pub fn counted(&mut self, target: &Path, smp: u32) -> anyhow::Result<&Counted> {
         if !self.counted.contains_key(&smp) {
+            eprintln!("counting Linux, {}", cores(smp));
             let what = if smp == 1 { "one-core" } else { "two-cores" };
             let counted = counted::run(target, &self.linux, &self.config(smp, what), &self.marks)?;
             if smp == 1 {
