@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use super::counted::{self, Marks};
 use super::counts::{Count, Vector};
 use super::figure::{Figure, Measured};
-use super::measure::cores;
+use super::figure::cores;
 use super::timed::{RUNS, quartiles};
 use crate::build::{self, Image, Package, Profile, Request};
 use crate::image::{self, Format};

@@ -89,6 +89,11 @@ impl Figure {
     }
 }
 
+/// How a number of cores is written.
+pub fn cores(smp: u32) -> String {
+    if smp == 1 { "1 core".to_owned() } else { format!("{smp} cores") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

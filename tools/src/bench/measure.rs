@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::counted::{self, Marks};
 use super::counts::{Count, Visit};
 use super::description::{Run, Source, Wanted};
-use super::figure::{Figure, Measured, Peer as Beside};
+use super::figure::{Figure, Measured, Peer, as, Beside, cores};
 use super::guest::Metrics;
 use super::peer::Peer;
 use super::slope::slope;
@@ -180,11 +180,6 @@ fn of_metric(results: &Results, name: &str, per: Option<&str>) -> anyhow::Result
     let several = values.len() > 1;
     let [low, value, high] = quartiles(values);
     Ok((Measured { value, vector: None, quartiles: several.then_some([low, high]) }, unit))
-}
-
-/// How a number of cores is written.
-pub fn cores(smp: u32) -> String {
-    if smp == 1 { "1 core".to_owned() } else { format!("{smp} cores") }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use tempfile::NamedTempFile;
 use super::counted::{self, Counted, Marks};
 use super::counts::Count;
 use super::guest::Metrics;
-use super::measure::cores;
+use super::figure::cores;
 use super::timed;
 use crate::build::{Image, Kind};
 use crate::host::Linux;

@@ -61,7 +61,7 @@ fn eight_cores_send_each_other_a_million_messages() -> Result<(), Skipped> {
             1 => kmsg::send_routine(to, move |_| receive(from, number)),
             _ => kmsg::send_routine(to, move |cx| {
                 receive(from, number);
-                if number % 64 == 0 {
+                if number.is_multiple_of(64) {
                     kthread::finish(cx);
                 }
             }),
