@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 
 use super::counted::{self, Marks};
 use super::counts::{Count, Vector};
-use super::figure::{Figure, Measured};
 use super::figure::cores;
+use super::figure::{Figure, Measured};
 use super::timed::{RUNS, quartiles};
 use crate::build::{self, Image, Package, Profile, Request};
 use crate::image::{self, Format};

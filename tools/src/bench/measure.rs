@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::counted::{self, Marks};
 use super::counts::{Count, Visit};
 use super::description::{Run, Source, Wanted};
-use super::figure::{Figure, Measured, Peer, as, Beside, cores};
+use super::figure::{Figure, Measured, Peer as Beside, cores};
 use super::guest::Metrics;
 use super::peer::Peer;
 use super::slope::slope;

@@ -24,8 +24,8 @@ use tempfile::NamedTempFile;
 
 use super::counted::{self, Counted, Marks};
 use super::counts::Count;
-use super::guest::Metrics;
 use super::figure::cores;
+use super::guest::Metrics;
 use super::timed;
 use crate::build::{Image, Kind};
 use crate::host::Linux;
