@@ -12,15 +12,15 @@
 //!                +--3--> TimedOut, Aborted ---+
 //!
 //!   1  sleep         the waiter enters the queue; then limits are armed; then the kthread blocks, and the lock with it
-//!   2  Queue::grant  by whoever brings what is waited for; kept in a `Woken` until the lock is free
+//!   2  Queue::grant  by whoever brings what is waited for, who keeps it, in a `Woken`, until the lock is free
 //!   3  give_up       by the timer's interrupt, or by a request to abort
-//!   4  Woken::wake   the lock is free
+//!   4  Woken::wake   the lock is free (where only one is let go: `unlock_and_wake`)
 //!   5  sleep         a limit was reached already: no sleep at all
 //!   6  sleep         the limits are disarmed, and the frame goes away
 //! ```
 //!
 //! **Who may touch what.** In Queued, a waiter is everybody's who holds the queue's lock. With a verdict and until 4 it
-//! belongs to the one `Woken` that it is in; others may look at its verdict under the lock, and will leave it alone.
+//! belongs to whoever took it out; others may look at its verdict under the lock, and will leave it alone.
 //! From 4 on it is its kthread's. *Nobody touches a waiter after waking it.*
 //!
 //! # Hazards
