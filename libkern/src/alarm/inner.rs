@@ -228,7 +228,6 @@ impl Inner {
         }
         let was_set = held.note(&self.timer) != NOT_SET;
         held.set_note(&self.timer, NOT_SET);
-        state.missed = 0;
         mem::take(&mut state.due) | was_set
     }
 }

@@ -31,6 +31,10 @@ impl Inner {
             return Then::Nothing;
         }
         state.stats.rung += 1;
+        if !state.due {
+            // The first since the handler was called, or since what it was set for before was forgotten.
+            state.missed = 0;
+        }
         if note == ONCE {
             state.rang_for_ns = held.deadline_ns(&self.timer);
             held.set_note(&self.timer, NOT_SET);
@@ -73,7 +77,7 @@ impl Inner {
             mem::take(&mut state.due).then(|| {
                 state.running = Some(me());
                 state.note_lateness(clock::now_ns());
-                Call { at_ns: state.rang_for_ns, missed: mem::take(&mut state.missed) }
+                Call { at_ns: state.rang_for_ns, missed: state.missed }
             })
         });
         let Some(call) = call else {

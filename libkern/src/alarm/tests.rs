@@ -104,6 +104,20 @@ fn times_that_were_missed_are_counted_and_left_out() {
 }
 
 #[test]
+fn what_was_missed_is_forgotten_with_what_it_was_missed_of() {
+    let clock = TestClock::new();
+    let _entered = clock.enter();
+    let (alarm, log) = noting();
+    alarm.set_every(MS);
+    // Nobody looks at messages until it is set again.
+    clock.advance(5 * MS);
+    alarm.set_after(MS);
+    clock.advance(MS);
+    run();
+    assert_eq!(of(&log), [(6, 0, 0)]);
+}
+
+#[test]
 fn a_periodic_alarm_from_the_past_keeps_its_beat() {
     let clock = TestClock::new();
     let _entered = clock.enter();
