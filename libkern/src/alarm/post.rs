@@ -14,7 +14,7 @@ mod metal {
     use core::ptr::NonNull;
 
     use crate::arch::irq;
-    use crate::kmsg::{self, Message};
+    use crate::kmsg::{self, Here, Message};
     use crate::time::timer;
 
     /// A routine message of its owner's.
@@ -52,7 +52,7 @@ mod metal {
 
     /// # Safety
     /// As for a message's function; the message is a letter's.
-    unsafe fn take(message: NonNull<Message>) {
+    unsafe fn take(message: NonNull<Message>, _: Here) {
         // SAFETY: the caller's word. Routine messages run in kthread context.
         unsafe {
             let letter = message.byte_sub(offset_of!(Letter, message)).cast::<Letter>();

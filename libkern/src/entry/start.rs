@@ -12,7 +12,7 @@ use crate::arch::{
 use crate::bootinfo::{BootInfo, Kind};
 use crate::mem::frames::{self, FrameUse};
 use crate::mem::stack::KernelStack;
-use crate::{args, console, cpu, dev, kthread, mem, random};
+use crate::{args, console, cpu, dev, kmsg, kthread, mem, random};
 
 /// The stack of `main`.
 const MAIN_STACK_LEN: usize = 256 * 1024;
@@ -54,6 +54,7 @@ extern "Rust" fn __roost_start(handover: Handover) -> ! {
     // SAFETY: what the map calls usable is free, below 2^52, and in the direct map.
     expect(unsafe { mem::init(info.memory.usable().map(|region| region.start..region.end), taken) }, "manage memory");
     mem::core_online();
+    kmsg::core_online();
     paging::set_frame_source(page_table_frame);
     args::init(info.command_line);
     let options = args::command_line().options();
@@ -149,6 +150,7 @@ extern "Rust" fn __roost_start_core(block: &'static mut CoreBlock) -> ! {
     }
     traps::load();
     mem::core_online();
+    kmsg::core_online();
     // SAFETY: as above.
     unsafe { apic::init_core() };
     timer::init_core();

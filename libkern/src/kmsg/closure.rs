@@ -8,9 +8,8 @@ use alloc::boxed::Box;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use super::local::open;
-use super::message::{Message, WORDS};
-use super::nodes;
+use super::local::{Local, open};
+use super::message::{Here, Message, WORDS};
 
 impl Message {
     /// Puts a closure in, in place or boxed, and the function that will call it.
@@ -59,54 +58,54 @@ pub(super) trait Context: Sized {
     ///
     /// # Safety
     /// As for [`Run`]; the message holds an `F`.
-    unsafe fn run<F: FnOnce(Self)>(message: NonNull<Message>);
+    unsafe fn run<F: FnOnce(Self)>(message: NonNull<Message>, here: Here);
 
     /// The function of a message with a boxed closure in it.
     ///
     /// # Safety
     /// As for [`Run`]; the message holds a `Box<F>`.
-    unsafe fn run_boxed<F: FnOnce(Self)>(message: NonNull<Message>);
+    unsafe fn run_boxed<F: FnOnce(Self)>(message: NonNull<Message>, here: Here);
 }
 
 /// Takes what the message holds, and gives its memory back.
 ///
 /// # Safety
-/// The message is a node of the cache, holds a `T`, and is the caller's; interrupts are off.
+/// The message is a node of the cache, holds a `T`, and is the caller's; interrupts are off, and `here` is the core's.
 #[inline(always)]
-unsafe fn take<T>(message: NonNull<Message>) -> T {
+unsafe fn take<T>(message: NonNull<Message>, here: Here) -> T {
     // SAFETY: the caller's word.
     unsafe {
         let held = (&raw const (*message.as_ptr()).words).cast::<T>().read();
-        nodes::give(message);
+        Local::of(here).nodes.give(message);
         held
     }
 }
 
 impl Context for Immediate {
-    unsafe fn run<F: FnOnce(Self)>(message: NonNull<Message>) {
+    unsafe fn run<F: FnOnce(Self)>(message: NonNull<Message>, here: Here) {
         // SAFETY: the caller's word.
-        let f: F = unsafe { take(message) };
+        let f: F = unsafe { take(message, here) };
         f(Immediate { _here: PhantomData });
     }
 
-    unsafe fn run_boxed<F: FnOnce(Self)>(message: NonNull<Message>) {
+    unsafe fn run_boxed<F: FnOnce(Self)>(message: NonNull<Message>, here: Here) {
         // SAFETY: the caller's word.
-        let f: Box<F> = unsafe { take(message) };
+        let f: Box<F> = unsafe { take(message, here) };
         f(Immediate { _here: PhantomData });
     }
 }
 
 impl Context for Routine {
-    unsafe fn run<F: FnOnce(Self)>(message: NonNull<Message>) {
+    unsafe fn run<F: FnOnce(Self)>(message: NonNull<Message>, here: Here) {
         // SAFETY: the caller's word.
-        let f: F = unsafe { take(message) };
+        let f: F = unsafe { take(message, here) };
         open();
         f(Routine { _here: PhantomData });
     }
 
-    unsafe fn run_boxed<F: FnOnce(Self)>(message: NonNull<Message>) {
+    unsafe fn run_boxed<F: FnOnce(Self)>(message: NonNull<Message>, here: Here) {
         // SAFETY: the caller's word.
-        let f: Box<F> = unsafe { take(message) };
+        let f: Box<F> = unsafe { take(message, here) };
         open();
         f(Routine { _here: PhantomData });
     }

@@ -126,7 +126,7 @@ impl Queue {
 
     /// Takes all messages, in the order in which they were sent. On the queue's own core, interrupts off.
     #[inline(always)]
-    pub(super) fn take(&self) -> List {
+    pub(super) fn take(&self, mut look: impl FnMut(&Message)) -> List {
         let mut list = List::new();
         // Acquire: pairs with the exchange in `push`, of the last message and, since each exchange reads the one before,
         // of all others.
@@ -142,7 +142,10 @@ impl Queue {
                 before = link.load(Ordering::Acquire);
             }
             // SAFETY: as above.
-            unsafe { list.push_front(message) };
+            unsafe {
+                look(message.as_ref());
+                list.push_front(message);
+            }
             next = NonNull::new(before);
         }
         list
@@ -166,11 +169,12 @@ mod model {
     use loom::sync::{Arc, Condvar, Mutex};
     use loom::thread;
 
+    use super::super::message::Here;
     use super::*;
 
     /// # Safety
     /// None is needed.
-    unsafe fn nothing(_: NonNull<Message>) {}
+    unsafe fn nothing(_: NonNull<Message>, _: Here) {}
 
     /// A core with an interrupt line: what `hlt` waits for.
     struct Core {
@@ -234,7 +238,7 @@ mod model {
     }
 
     fn drain(queue: &Queue, numbers: &mut Vec<u64>) {
-        let mut list = queue.take();
+        let mut list = queue.take(|_| ());
         while let Some(message) = list.pop() {
             // SAFETY: leaked by `send`, and taken once.
             numbers.push(unsafe { Box::from_raw(message.as_ptr()) }.since);

@@ -5,21 +5,23 @@
 //! return leaves them where the idle loop, on whatever stack, finds them.
 
 use core::cell::UnsafeCell;
-use core::ptr::NonNull;
+use core::mem::offset_of;
+use core::ptr::{self, NonNull};
 
 use super::hog::Patience;
 use super::inbox::Inbox;
-use super::message::{List, Message, Run};
+use super::message::{Here, List, Message, NODE, Run};
 use super::nodes::Cache;
 use crate::arch::{self, irq};
-use crate::sync::per_core;
+use crate::sync::{SLOT_KMSG, per_core};
 
 /// What a core's messages need. Other cores see the inbox only.
 #[repr(C, align(64))]
 pub(super) struct Core {
+    /// First, for what one instruction less is worth.
+    local: LocalCell,
     pub(super) inbox: Inbox,
     pub(super) patience: Patience,
-    local: LocalCell,
 }
 
 #[repr(align(64))]
@@ -41,8 +43,12 @@ pub(super) struct Local {
 /// What has happened so far.
 #[derive(Clone, Copy)]
 pub(super) struct Counts {
-    pub(super) sent: u64,
-    pub(super) received: u64,
+    /// Messages put into a queue.
+    pub(super) queued: u64,
+    /// Messages of the core to itself, which went behind those that it had taken, and into no queue.
+    pub(super) kept: u64,
+    /// Messages taken from the core's queues.
+    pub(super) taken: u64,
     pub(super) interrupts_sent: u64,
     pub(super) interrupts_saved: u64,
     pub(super) longest_wait_ticks: u64,
@@ -50,20 +56,21 @@ pub(super) struct Counts {
 
 per_core! {
     pub(super) static CORE: Core = Core {
-        inbox: Inbox::new(),
-        patience: Patience::new(),
         local: LocalCell(UnsafeCell::new(Local {
             pending: List::new(),
             nodes: Cache::new(),
             counts: Counts {
-                sent: 0,
-                received: 0,
+                queued: 0,
+                kept: 0,
+                taken: 0,
                 interrupts_sent: 0,
                 interrupts_saved: 0,
                 longest_wait_ticks: 0,
             },
             running: None,
         })),
+        inbox: Inbox::new(),
+        patience: Patience::new(),
     };
 }
 
@@ -74,8 +81,26 @@ impl Core {
     /// Interrupts are off for as long as the reference lives.
     #[inline(always)]
     pub(super) unsafe fn here() -> &'static Core {
-        // SAFETY: what others may see of it is shared by type; the caller stays on the core.
-        unsafe { CORE.get_unguarded() }
+        // SAFETY: `core_online` has set it; what others may see is shared by type; the caller stays on the core.
+        unsafe { &*ptr::with_exposed_provenance(arch::slot::get::<SLOT_KMSG>()) }
+    }
+
+    /// Whether routine messages wait in the queue, for this core, which takes them if so.
+    #[inline(always)]
+    pub(super) fn has_routine(&self) -> bool {
+        // SAFETY: the queue is its last message's address.
+        unsafe { arch::is_set_at::<{ offset_of!(Self, inbox.routine) }, _>(self) }
+    }
+
+    /// As [`has_routine`](Self::has_routine), of immediate messages.
+    #[inline(always)]
+    pub(super) fn has_immediate(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { arch::is_set_at::<{ offset_of!(Self, inbox.immediate) }, _>(self) }
+    }
+
+    fn as_here(&self) -> Here {
+        Here(NonNull::from(self).cast())
     }
 
     /// What it has for itself.
@@ -90,7 +115,24 @@ impl Core {
     }
 }
 
+/// Has this core find what it needs for messages in one instruction. Before the first message, as the core starts.
+pub(crate) fn core_online() {
+    // SAFETY: the core does not change here.
+    let core = unsafe { CORE.get_unguarded() };
+    arch::slot::set::<SLOT_KMSG>(ptr::from_ref(core).expose_provenance());
+}
+
 impl Local {
+    /// That of the core that runs a message.
+    ///
+    /// # Safety
+    /// As for [`here`](Self::here); `here` is what the message's function was called with.
+    #[inline(always)]
+    pub(super) unsafe fn of<'a>(here: Here) -> &'a mut Local {
+        // SAFETY: made by `Core::as_here`; the caller's word.
+        unsafe { here.0.cast::<Core>().as_ref().local() }
+    }
+
     /// The running core's.
     ///
     /// # Safety
@@ -105,7 +147,7 @@ impl Local {
 /// The counts of `core`, as they are or were a moment ago.
 pub(super) fn counts_of(core: usize) -> Counts {
     // SAFETY: a volatile copy of plain words that their core may be changing: each is some value that it had.
-    unsafe { core::ptr::read_volatile(&raw const (*CORE.on(core).local.0.get()).counts) }
+    unsafe { ptr::read_volatile(&raw const (*CORE.on(core).local.0.get()).counts) }
 }
 
 /// The messages that `core` has taken and not run yet, for a dump.
@@ -120,7 +162,7 @@ pub(super) unsafe fn pending_of<'a>(core: usize) -> &'a List {
 #[inline(always)]
 fn inbox() -> &'static Inbox {
     // SAFETY: shared between cores; the caller has interrupts off and so stays here.
-    &unsafe { CORE.get_unguarded() }.inbox
+    &unsafe { Core::here() }.inbox
 }
 
 /// Turns interrupts on for the handler of a routine message, which is called with them off.
@@ -130,38 +172,56 @@ pub(super) fn open() {
     unsafe { irq::enable() };
 }
 
-/// Runs all immediate messages that have been sent to this core. In the handler of the message interrupt. Interrupts off.
+/// Runs the immediate messages that have been sent to this core. In the handler of the message interrupt. Interrupts off.
+/// What is sent meanwhile finds an empty queue, and interrupts again.
 pub(crate) fn run_immediates() {
     // SAFETY: interrupts are off, and stay so: handlers do not block.
     let here = unsafe { Core::here() };
-    loop {
-        let mut list = here.inbox.immediate.take();
-        while let Some(message) = list.pop() {
-            // SAFETY: the message is this core's since `take`; the function is read before it is given up.
-            let run = unsafe { (*message.as_ptr()).run };
-            // SAFETY: interrupts are off, and the reference ends here.
-            let local = unsafe { here.local() };
-            local.counts.received += 1;
-            local.running = Some(run);
-            // SAFETY: taken once, on its core, interrupts off.
-            unsafe { run(message) };
-        }
-        // SAFETY: as above; handlers keep no reference.
-        unsafe { here.local() }.running = None;
-        if here.inbox.immediate.is_empty() {
-            break;
-        }
+    let mut list = here.inbox.immediate.take(|_| ());
+    while let Some(message) = list.pop() {
+        // SAFETY: the message is this core's since `take`; the function is read before it is given up.
+        let run = unsafe { (*message.as_ptr()).run };
+        // SAFETY: interrupts are off, and the reference ends here.
+        let local = unsafe { here.local() };
+        local.counts.taken += 1;
+        local.nodes.come(1);
+        local.running = Some(run);
+        // SAFETY: taken once, on its core, interrupts off.
+        unsafe { run(message, here.as_here()) };
     }
+    // SAFETY: as above; handlers keep no reference.
+    unsafe { here.local() }.running = None;
 }
 
 /// What the idle loop runs next: a routine message, once no immediate one waits. Interrupts off.
 #[inline(always)]
-pub(crate) fn take_next() -> Option<NonNull<Message>> {
-    // SAFETY: interrupts are off.
-    if !unsafe { Core::here() }.inbox.immediate.is_empty() {
-        run_immediates();
+pub(crate) fn take_next() -> Option<(NonNull<Message>, Here)> {
+    // SAFETY: interrupts are off, and the references end here.
+    let (here, pending) = unsafe {
+        let here = Core::here();
+        (here, &mut here.local().pending)
+    };
+    if here.has_immediate() {
+        return None;
     }
-    take_routine_if(|_| true)
+    Some((pending.pop()?, here.as_here()))
+}
+
+/// Runs immediate messages or takes routine ones, and says whether there were any. Interrupts off.
+#[inline(never)]
+pub(crate) fn gather() -> bool {
+    // SAFETY: interrupts are off, and the references end here.
+    let here = unsafe { Core::here() };
+    if here.has_immediate() {
+        run_immediates();
+        return true;
+    }
+    let has_any = here.has_routine();
+    if has_any {
+        // SAFETY: as above.
+        collect(here, unsafe { here.local() });
+    }
+    has_any
 }
 
 /// The function of the immediate message that this core is running. For messages of panics.
@@ -189,14 +249,19 @@ pub(crate) fn take_routine_if(wanted: impl FnOnce(Run) -> bool) -> Option<NonNul
     if !wanted(unsafe { first.as_ref() }.run) {
         return None;
     }
-    local.counts.received += 1;
     local.pending.pop()
 }
 
 /// Moves what is in the queue to what the core has taken, and notes how long the first of it has waited.
 #[inline(never)]
 pub(super) fn collect(core: &Core, local: &mut Local) {
-    let taken = core.inbox.routine.take();
+    let (mut count, mut nodes) = (0, 0);
+    let taken = core.inbox.routine.take(|message| {
+        count += 1;
+        nodes += message.since & NODE;
+    });
+    local.counts.taken += count;
+    local.nodes.come(nodes as isize);
     if let Some(first) = taken.peek() {
         // SAFETY: this core's message.
         let since = unsafe { first.as_ref() }.since;
@@ -204,6 +269,14 @@ pub(super) fn collect(core: &Core, local: &mut Local) {
         local.counts.longest_wait_ticks = local.counts.longest_wait_ticks.max(waited);
     }
     local.pending.append(taken);
+}
+
+/// Gives back the memory of messages that were run, where it is more than a core keeps. Before the idle loop is left, or the
+/// core halts. Interrupts off.
+#[inline(always)]
+pub(crate) fn trim(here: Here) {
+    // SAFETY: interrupts are off, and the reference ends here.
+    unsafe { Local::of(here) }.nodes.trim();
 }
 
 /// Whether nothing has been sent to `core` that it has not taken. For a core that halts, which takes what it is sent, it
@@ -238,7 +311,9 @@ pub(crate) enum Halt {
 /// off, and they stay off until the halt.
 pub(crate) fn prepare_to_halt() -> Halt {
     // SAFETY: as in `take_routine_if`.
-    if unsafe { Local::here() }.pending.peek().is_some() || !inbox().may_sleep() { Halt::No } else { Halt::Now }
+    let local = unsafe { Local::here() };
+    local.nodes.trim();
+    if local.pending.peek().is_some() || !inbox().may_sleep() { Halt::No } else { Halt::Now }
 }
 
 /// Takes back what [`prepare_to_halt`] announced. Interrupts on or off.

@@ -4,6 +4,8 @@
 //! (`closure`). One that its owner embeds in something, such as a kthread's launch message, has a function that does not
 //! give its memory back.
 
+#[cfg(not(all(loom, test)))]
+use core::hint::select_unpredictable;
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
@@ -16,10 +18,15 @@ pub(super) const WORDS: usize = 5;
 ///
 /// # Safety
 /// Called once for each time that the message was taken from a queue, on the core whose queue it was, with interrupts
-/// off. From then on the message is the function's.
-pub(crate) type Run = unsafe fn(NonNull<Message>);
+/// off, and with that core's own. From then on the message is the function's.
+pub(crate) type Run = unsafe fn(NonNull<Message>, Here);
 
-/// One cache line: a link, a function, words, and when it began to wait.
+/// What the running core has for messages, as an address: to whoever is given it, a word to be handed on. Goes stale like
+/// a core's number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here(pub(super) NonNull<()>);
+
+/// One cache line: a link, a function, words, whether it is a node of a cache, and when it began to wait.
 ///
 /// # Invariants
 /// While it is in a queue, `next` is [`unlinked`] until its sender has linked it; the rest is the queue's.
@@ -29,9 +36,12 @@ pub(crate) struct Message {
     pub(super) next: AtomicPtr<Message>,
     pub(super) run: Run,
     pub(super) words: [MaybeUninit<usize>; WORDS],
-    /// Ticks of the clock when another core's send made it the first of an empty queue; else 0.
+    /// Ticks of the clock when another core sent it, with [`NODE`] as the lowest bit.
     pub(super) since: u64,
 }
+
+/// Set in `since` of a node of a cache.
+pub(super) const NODE: u64 = 1;
 
 #[cfg(not(all(loom, test)))]
 const _: () = assert!(size_of::<Message>() == 64, "a message is a cache line");
@@ -40,6 +50,12 @@ impl Message {
     /// A message that is not in a queue.
     pub(crate) fn new(run: Run) -> Self {
         Self { next: AtomicPtr::new(ptr::null_mut()), run, words: [const { MaybeUninit::uninit() }; WORDS], since: 0 }
+    }
+
+    /// Notes when it was sent.
+    #[inline(always)]
+    pub(super) fn stamp(&mut self, now_ticks: u64) {
+        self.since = now_ticks & !NODE | self.since & NODE;
     }
 
     /// What it will call.
@@ -90,20 +106,21 @@ impl List {
     ///
     /// # Safety
     /// The message is the caller's, who gives it up.
+    #[cfg(not(all(loom, test)))]
     #[inline(always)]
     pub(super) unsafe fn push_back(&mut self, message: NonNull<Message>) {
         // SAFETY: the caller's message, and the list's last one. Relaxed: as above.
         unsafe {
             message.as_ref().next.store(ptr::null_mut(), Ordering::Relaxed);
-            match self.first.is_null() {
-                true => self.first = message.as_ptr(),
-                false => (*self.last).next.store(message.as_ptr(), Ordering::Relaxed),
-            }
+            // A conditional move costs less than a branch here.
+            let link = select_unpredictable(self.first.is_null(), &raw mut self.first, self.last.cast());
+            link.write(message.as_ptr());
         }
         self.last = message.as_ptr();
     }
 
     /// Puts all of `others` after these.
+    #[cfg(not(all(loom, test)))]
     pub(super) fn append(&mut self, others: List) {
         if others.first.is_null() {
             return;

@@ -15,8 +15,7 @@ use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::local::Local;
-use super::message::Message;
+use super::message::{Message, NODE};
 
 /// Messages that move between a core and the depot at a time.
 const BATCH: isize = 32;
@@ -25,13 +24,15 @@ const MOST: isize = 2 * BATCH;
 /// The most batches that the depot keeps.
 const DEPOT_MOST: usize = 64;
 
-/// A core's free messages.
+/// A core's messages.
 ///
 /// # Invariants
-/// `free` leads to [`MOST`]` - room` messages, each by its link to the next, and then to null.
+/// `free` leads to those that are free, each by its link to the next, and then to null. With those that wait to be run on
+/// this core, once it has taken them from its queue, they are [`MOST`]` - room`. So a message that a core sends to itself
+/// changes no count.
 pub(super) struct Cache {
     free: *mut Message,
-    /// How many more it would take.
+    /// How many more it would have.
     room: isize,
 }
 
@@ -40,6 +41,7 @@ impl Cache {
         Self { free: ptr::null_mut(), room: MOST }
     }
 
+    /// A message. It is one of the core's as long as [`gone`](Self::gone) does not say otherwise.
     #[inline(always)]
     pub(super) fn take(&mut self) -> NonNull<Message> {
         self.try_take().unwrap_or_else(|| self.refill())
@@ -51,18 +53,36 @@ impl Cache {
         let message = NonNull::new(self.free)?;
         // SAFETY: the cache's own.
         self.free = unsafe { message.as_ref() }.next.load(Ordering::Relaxed);
-        self.room += 1;
         Some(message)
     }
 
+    /// Gives a message back that is one of the core's.
+    ///
     /// # Safety
     /// The message came from [`Cache::take`] of some core, and is the caller's, who gives it up.
     #[inline(always)]
-    unsafe fn give(&mut self, message: NonNull<Message>) {
+    pub(super) unsafe fn give(&mut self, message: NonNull<Message>) {
         // SAFETY: the caller's word. Relaxed: the cache is one core's.
         unsafe { message.as_ref() }.next.store(self.free, Ordering::Relaxed);
         self.free = message.as_ptr();
-        self.room -= 1;
+    }
+
+    /// A message that was taken has been put into a queue.
+    #[inline(always)]
+    pub(super) fn gone(&mut self) {
+        self.room += 1;
+    }
+
+    /// `count` messages have come out of the core's queue.
+    #[inline(always)]
+    pub(super) fn come(&mut self, count: isize) {
+        self.room -= count;
+        self.trim();
+    }
+
+    /// Gives to the depot what is too many.
+    #[inline(always)]
+    pub(super) fn trim(&mut self) {
         if self.room < 0 {
             self.spill();
         }
@@ -74,40 +94,41 @@ impl Cache {
         if let Some(batch) = take_batch() {
             // SAFETY: the batch is ours now, linked by `spill`.
             self.free = unsafe { word(batch, 1).read() };
-            self.room = MOST - (BATCH - 1);
+            self.room -= BATCH;
             return batch;
         }
+        self.room -= 1;
         // SAFETY: the layout has a size.
         let message = unsafe { alloc(LAYOUT) }.cast::<Message>();
-        NonNull::new(message).unwrap_or_else(|| handle_alloc_error(LAYOUT))
+        let message = NonNull::new(message).unwrap_or_else(|| handle_alloc_error(LAYOUT));
+        // SAFETY: fresh memory; whoever takes it fills in the rest.
+        unsafe { (&raw mut (*message.as_ptr()).since).write(NODE) };
+        message
     }
 
-    /// Gives a batch to the depot: its first message holds the rest of it in its second word.
+    /// Gives batches to the depot while there are too many and enough of them are free. The others wait to be run, and are
+    /// looked at the next time. A batch's first message holds the rest of it in its second word.
     #[cold]
     #[inline(never)]
     fn spill(&mut self) {
-        let batch = self.take();
-        let mut rest = ptr::null_mut();
-        for _ in 1..BATCH {
-            let message = self.take();
-            // SAFETY: just taken.
-            unsafe { message.as_ref() }.next.store(rest, Ordering::Relaxed);
-            rest = message.as_ptr();
+        while self.room < 0 {
+            let Some(batch) = NonNull::new(self.free) else { return };
+            let mut last = batch;
+            for _ in 1..BATCH {
+                // SAFETY: the cache's own.
+                let Some(next) = NonNull::new(unsafe { last.as_ref() }.next.load(Ordering::Relaxed)) else { return };
+                last = next;
+            }
+            // SAFETY: as above.
+            unsafe {
+                self.free = last.as_ref().next.load(Ordering::Relaxed);
+                last.as_ref().next.store(ptr::null_mut(), Ordering::Relaxed);
+                word(batch, 1).write(batch.as_ref().next.load(Ordering::Relaxed));
+            }
+            self.room += BATCH;
+            put_batch(batch);
         }
-        // SAFETY: as above.
-        unsafe { word(batch, 1).write(rest) };
-        put_batch(batch);
     }
-}
-
-/// Gives a message back to the running core's list.
-///
-/// # Safety
-/// As for [`Cache::give`]; interrupts are off.
-#[inline(always)]
-pub(super) unsafe fn give(message: NonNull<Message>) {
-    // SAFETY: interrupts are off; the caller's word.
-    unsafe { Local::here().nodes.give(message) };
 }
 
 /// The batch put in last. A batch is its first message; that one's first word is the batch put in before it, the second

@@ -1,5 +1,6 @@
 //! Sending: which inbox, and whether its core must be interrupted.
 
+use core::hint::cold_path;
 use core::ptr::NonNull;
 
 use super::closure::{Immediate, Routine};
@@ -33,10 +34,12 @@ pub(crate) unsafe fn send_immediate_borrowing<F: FnOnce(Immediate) + Send>(core:
     // the cache, filled, given up. The flags are the innermost.
     unsafe {
         let here = Core::here();
-        let node = if core == arch::core_id() { here.local().nodes.try_take() } else { None };
+        let node = if arch::is_here(core) { here.local().nodes.try_take() } else { None };
         let Some(message) = node else { return send_immediate_slowly(core, f, flags) };
         Message::fill::<Immediate, F>(message, f);
-        here.local().counts.sent += 1;
+        let local = here.local();
+        local.counts.queued += 1;
+        local.nodes.gone();
         if here.inbox.immediate.push(message) {
             here.local().counts.interrupts_sent += 1;
             apic::wake_self();
@@ -55,8 +58,9 @@ unsafe fn send_immediate_slowly<F: FnOnce(Immediate) + Send>(core: usize, f: F, 
     // SAFETY: as in `send_immediate_borrowing`.
     unsafe {
         let local = Local::here();
-        local.counts.sent += 1;
+        local.counts.queued += 1;
         let message = local.nodes.take();
+        local.nodes.gone();
         Message::fill::<Immediate, F>(message, f);
         let first = CORE.on(core).inbox.immediate.push(message);
         count_interrupt(core, first);
@@ -89,12 +93,16 @@ pub(crate) unsafe fn send_routine_borrowing<F: FnOnce(Routine) + Send>(core: usi
     // the cache, filled, given up. The flags are the innermost.
     unsafe {
         let here = Core::here();
-        let is_quick = core == arch::core_id() && here.inbox.routine.is_empty();
+        let is_quick = arch::is_here(core) && !here.has_routine();
         let node = if is_quick { here.local().nodes.try_take() } else { None };
-        let Some(message) = node else { return send_routine_slowly(core, f, flags) };
+        let Some(message) = node else {
+            // Or rather: not worth an instruction of the quick way.
+            cold_path();
+            return send_routine_slowly(core, f, flags);
+        };
         Message::fill::<Routine, F>(message, f);
         let local = here.local();
-        local.counts.sent += 1;
+        local.counts.kept += 1;
         local.pending.push_back(message);
         irq::restore(flags);
     }
@@ -109,7 +117,11 @@ pub(crate) unsafe fn send_routine_borrowing<F: FnOnce(Routine) + Send>(core: usi
 unsafe fn send_routine_slowly<F: FnOnce(Routine) + Send>(core: usize, f: F, flags: irq::Flags) {
     // SAFETY: as in `send_routine_borrowing`.
     unsafe {
-        let message = Local::here().nodes.take();
+        let nodes = &mut Local::here().nodes;
+        let message = nodes.take();
+        if !arch::is_here(core) {
+            nodes.gone();
+        }
         Message::fill::<Routine, F>(message, f);
         post_routine(core, message);
         irq::restore(flags);
@@ -122,7 +134,7 @@ unsafe fn send_routine_slowly<F: FnOnce(Routine) + Send>(core: usize, f: F, flag
 /// The message is in no queue, its function is set, and it is not touched until that is called. Interrupts are off.
 #[inline(always)]
 pub(crate) unsafe fn post_routine(core: usize, message: NonNull<Message>) {
-    if core == arch::core_id() {
+    if arch::is_here(core) {
         // SAFETY: the caller's word.
         unsafe { post_here(message) };
     } else {
@@ -144,7 +156,7 @@ pub(crate) unsafe fn post_here(message: NonNull<Message>) {
             let here = Core::here();
             collect(here, here.local());
             let local = here.local();
-            local.counts.sent += 1;
+            local.counts.kept += 1;
             local.pending.push_back(message);
         }
     }
@@ -161,10 +173,10 @@ pub(crate) unsafe fn try_post_here(message: NonNull<Message>) -> bool {
     unsafe {
         let here = Core::here();
         let local = here.local();
-        if !here.inbox.routine.is_empty() {
+        if here.has_routine() {
             return false;
         }
-        local.counts.sent += 1;
+        local.counts.kept += 1;
         local.pending.push_back(message);
         true
     }
@@ -178,10 +190,10 @@ pub(crate) unsafe fn try_post_here(message: NonNull<Message>) -> bool {
 unsafe fn post_there(core: usize, message: NonNull<Message>) {
     check(core);
     // SAFETY: interrupts are off.
-    unsafe { Local::here() }.counts.sent += 1;
+    unsafe { Local::here() }.counts.queued += 1;
     let now = clock::tsc();
     // SAFETY: not in a queue, so nobody else reads it; by the caller's word.
-    unsafe { (*message.as_ptr()).since = now };
+    unsafe { (*message.as_ptr()).stamp(now) };
     let target = CORE.on(core);
     // SAFETY: the caller's word.
     let first = unsafe { target.inbox.routine.push(message) };

@@ -11,7 +11,7 @@ use crate::arch::{clock, core_id, irq};
 pub struct Stats {
     /// Messages that this core sent.
     pub sent: u64,
-    /// Messages that this core took to run them.
+    /// Messages that have come to this core: that it took from its queues to run them, or sent to itself.
     pub received: u64,
     /// Sends of this core that had to interrupt their target.
     pub interrupts_sent: u64,
@@ -29,8 +29,8 @@ pub struct Stats {
 pub fn stats(core: usize) -> Stats {
     let counts = counts_of(core);
     Stats {
-        sent: counts.sent,
-        received: counts.received,
+        sent: counts.queued + counts.kept,
+        received: counts.taken + counts.kept,
         interrupts_sent: counts.interrupts_sent,
         interrupts_saved: counts.interrupts_saved,
         longest_wait: Duration::from_nanos(clock::ticks_to_ns(counts.longest_wait_ticks)),
@@ -57,7 +57,7 @@ fn dump_pending(core: usize, out: &mut dyn fmt::Write) -> fmt::Result {
         let here = Core::here();
         collect(here, here.local());
     }
-    let mut count = 0;
+    let mut count = 0u64;
     let mut result = Ok(());
     // SAFETY: this core, interrupts off.
     unsafe { pending_of(core) }.for_each(|message| {
@@ -65,6 +65,7 @@ fn dump_pending(core: usize, out: &mut dyn fmt::Write) -> fmt::Result {
         result = result.and_then(|()| writeln!(out, "  {:#018x}", message.run as usize));
     });
     // SAFETY: interrupts are off, and the reference ends here.
-    let taken = unsafe { Local::here() }.counts.received;
-    result.and_then(|()| writeln!(out, "core {core}: {count} routine messages wait, {taken} were run"))
+    let counts = unsafe { Local::here() }.counts;
+    let run = counts.taken + counts.kept - count;
+    result.and_then(|()| writeln!(out, "core {core}: {count} routine messages wait, {run} messages were run"))
 }

@@ -17,7 +17,7 @@ use super::{pool, watch};
 use crate::arch::switch::restart;
 use crate::arch::{clock, irq};
 use crate::console::{self, Drained};
-use crate::kmsg::{self, Halt, Message, Routine};
+use crate::kmsg::{self, Halt, Here, Message, Routine};
 use crate::mem;
 use crate::sync::{self, depth};
 
@@ -44,8 +44,11 @@ pub(super) fn name() -> Name {
 pub(crate) fn run() -> ! {
     loop {
         irq::disable();
-        if let Some(message) = kmsg::take_next() {
-            handle(message);
+        if let Some((message, here)) = kmsg::take_next() {
+            handle(message, here);
+            continue;
+        }
+        if kmsg::gather() {
             continue;
         }
         // SAFETY: the idle loop depends on nothing here.
@@ -72,9 +75,9 @@ pub(crate) fn run() -> ! {
 
 /// Runs a routine message. Interrupts off; the function turns them on, and may not come back.
 #[inline(always)]
-fn handle(message: NonNull<Message>) {
+fn handle(message: NonNull<Message>, here: Here) {
     // SAFETY: the message was taken from this core's inbox, and its function has not been called yet.
-    unsafe { (message.as_ref().run())(message) };
+    unsafe { (message.as_ref().run())(message, here) };
     if !depth::may_block() {
         left_something();
     }

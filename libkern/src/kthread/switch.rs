@@ -32,7 +32,7 @@ use super::wait::WaitGuard;
 use super::{Sleeper, Wait};
 use crate::arch::switch::{prepare, set_stack, switch};
 use crate::arch::{self, clock, irq, slot};
-use crate::kmsg::{self, Message};
+use crate::kmsg::{self, Here, Message, Run};
 use crate::sync::{self, RawSpin, SLOT_KTHREAD, depth, per_core};
 
 const TAG: usize = 7;
@@ -190,7 +190,7 @@ pub(crate) fn unlock_and_wake_on<T>(guard: WaitGuard<'_, T>, sleeper: Sleeper, c
 #[inline(always)]
 pub(super) fn wake_in_handler(sleeper: Sleeper) {
     // SAFETY: the sleeper is alive until its message is sent.
-    wake_and_restore(sleeper, unsafe { sleeper.0.as_ref() }.core.get() as usize, irq::Flags(false));
+    wake_and_restore(sleeper, unsafe { sleeper.0.as_ref() }.core.get() as usize, irq::Flags::Off);
 }
 
 /// Sends the launch message. Interrupts are off, and `flags` the innermost. Where it takes more than a few instructions,
@@ -199,7 +199,7 @@ pub(super) fn wake_in_handler(sleeper: Sleeper) {
 fn wake_and_restore(sleeper: Sleeper, core: usize, flags: irq::Flags) {
     // SAFETY: blocked, and woken once: the message is not in a queue. Afterwards nothing touches the kthread.
     unsafe {
-        if core == arch::core_id() && kmsg::try_post_here(sleeper.0.as_ref().message()) {
+        if arch::is_here(core) && kmsg::try_post_here(sleeper.0.as_ref().message()) {
             irq::restore(flags);
         } else {
             wake_elsewhere(sleeper, core, flags);
@@ -221,7 +221,8 @@ fn wake_elsewhere(sleeper: Sleeper, core: usize, flags: irq::Flags) {
 /// # Safety
 /// As for [`Run`](crate::kmsg::Message::run): called by the idle loop, interrupts off. The message is a kthread's.
 #[inline(never)]
-pub(super) unsafe fn launch(message: NonNull<Message>) {
+pub(super) unsafe fn launch(message: NonNull<Message>, here: Here) {
+    kmsg::trim(here);
     // SAFETY: the running kthread is alive; only the idle loop runs on it, which begins anew on another.
     unsafe {
         let idle = current().0.as_ref();
@@ -253,7 +254,7 @@ pub(super) fn leave_for_joiner<T>(me: &Kthread, joiner: Sleeper, lock: WaitGuard
 /// What this core goes on with: a kthread that is to be launched, or the idle loop on the spare. Interrupts off.
 #[inline(always)]
 fn next<'a>() -> &'a Kthread {
-    let launches = |run: unsafe fn(NonNull<Message>)| core::ptr::fn_addr_eq(run, launch as unsafe fn(NonNull<Message>));
+    let launches = |run: Run| ptr::fn_addr_eq(run, launch as Run);
     match kmsg::take_routine_if(launches) {
         // SAFETY: a launch message is the first field of its kthread, which is alive.
         Some(message) => unsafe { message.cast::<Kthread>().as_ref() },

@@ -52,7 +52,7 @@ impl<T> WaitLock<T> {
     pub(crate) fn lock_with_interrupts_on(&self) -> WaitGuard<'_, T> {
         irq::disable();
         self.raw.lock();
-        WaitGuard { lock: self, flags: irq::Flags(true), _not_send: PhantomData }
+        WaitGuard { lock: self, flags: irq::Flags::On, _not_send: PhantomData }
     }
 }
 

@@ -28,7 +28,7 @@ impl IrqGuard {
     #[inline]
     pub fn new() -> Self {
         let before = irq::save_and_disable();
-        if before.0 && depth::get::<IRQS_OFF>() == 0 {
+        if before.were_on() && depth::get::<IRQS_OFF>() == 0 {
             depth::raise::<IRQS_WERE_ON>();
         }
         // INVARIANT: counted, after interrupts went off.
@@ -51,7 +51,7 @@ impl Drop for IrqGuard {
         if depth::get::<IRQS_OFF>() == 0 && depth::get::<IRQS_WERE_ON>() != 0 {
             depth::lower::<IRQS_WERE_ON>();
             // SAFETY: this was the last guard of this core (invariant of the type), and the first one found them on.
-            unsafe { irq::restore(irq::Flags(true)) };
+            unsafe { irq::restore(irq::Flags::On) };
         }
     }
 }

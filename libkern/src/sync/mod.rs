@@ -41,9 +41,9 @@ pub use blocking::assert_may_block;
 pub use irq::{IrqGuard, without_interrupts};
 pub use leaf::LeafLock;
 pub(crate) use percore::SLOT_HEAP;
-#[cfg(not(any(test, feature = "hosted")))]
-pub(crate) use percore::SLOT_KTHREAD;
 pub use percore::{PerCore, per_core};
+#[cfg(not(any(test, feature = "hosted")))]
+pub(crate) use percore::{SLOT_KMSG, SLOT_KTHREAD};
 pub use registry::{Entry, Registry};
 #[cfg(not(any(test, feature = "hosted")))]
 pub(crate) use spin::RawSpin;

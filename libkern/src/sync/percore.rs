@@ -34,6 +34,9 @@ pub(crate) const SLOT_HEAP: usize = 0;
 /// The word in which, on the machine, the kthread layer keeps the address of the running kthread.
 #[cfg(not(any(test, feature = "hosted")))]
 pub(crate) const SLOT_KTHREAD: usize = 1;
+/// The word in which, on the machine, kernel messages keep the address of what the core has for them.
+#[cfg(not(any(test, feature = "hosted")))]
+pub(crate) const SLOT_KMSG: usize = 3;
 /// The word in which spin locks keep the address of the one that was taken last.
 pub(super) const SLOT_LOCK: usize = 2;
 

@@ -27,7 +27,7 @@ impl Inbox {
 
     /// Takes all, and calls `f` with each.
     pub fn take(&self, mut f: impl FnMut(NonNull<Message>)) {
-        let mut list = self.0.routine.take();
+        let mut list = self.0.routine.take(|_| ());
         while let Some(message) = list.pop() {
             f(message);
         }
@@ -37,6 +37,6 @@ impl Inbox {
 pub(crate) fn message() -> Message {
     /// # Safety
     /// None is needed.
-    unsafe fn nothing(_: NonNull<Message>) {}
+    unsafe fn nothing(_: NonNull<Message>, _: message::Here) {}
     Message::new(nothing)
 }

@@ -7,7 +7,20 @@ use super::cores::here;
 /// Whether interrupts were on, as [`save_and_disable`] found them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "interrupts stay off until the flags are restored"]
-pub struct Flags(pub bool);
+pub enum Flags {
+    /// They were on.
+    On,
+    /// They were off.
+    Off,
+}
+
+impl Flags {
+    /// Whether they were on.
+    #[must_use]
+    pub fn were_on(self) -> bool {
+        self == Flags::On
+    }
+}
 
 /// Whether this core takes interrupts now.
 #[must_use]
@@ -19,7 +32,7 @@ pub fn enabled() -> bool {
 pub fn save_and_disable() -> Flags {
     let found = enabled();
     here().interrupts_on.store(false, Relaxed);
-    Flags(found)
+    if found { Flags::On } else { Flags::Off }
 }
 
 /// Puts interrupts back as they were.
@@ -28,7 +41,7 @@ pub fn save_and_disable() -> Flags {
 /// `flags` come from the innermost [`save_and_disable`] of this core that has not been restored yet, and no value that
 /// vouches for interrupts being off outlives the call.
 pub unsafe fn restore(flags: Flags) {
-    if flags.0 {
+    if flags.were_on() {
         here().interrupts_on.store(true, Relaxed);
     }
 }

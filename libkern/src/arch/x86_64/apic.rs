@@ -6,7 +6,7 @@
 
 use core::arch::asm;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use x2apic::lapic::{LocalApic, LocalApicBuilder, TimerDivide, TimerMode, xapic_base};
 use x86_64::registers::model_specific::Msr;
@@ -36,9 +36,7 @@ unsafe impl Sync for Shared {}
 
 static APIC: Shared = Shared(UnsafeCell::new(None));
 
-/// Set before the handle is made.
-static IS_X2APIC: AtomicBool = AtomicBool::new(false);
-/// The page of registers, in xAPIC mode.
+/// The page of registers in xAPIC mode; null in x2APIC mode. Set before the handle is made.
 static REGISTERS: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Makes the handle and turns on the boot processor's APIC, as [`init_core`] does.
@@ -54,8 +52,7 @@ pub unsafe fn init_boot_core() {
         .timer_mode(if features::get().tsc_deadline { TimerMode::TscDeadline } else { TimerMode::OneShot })
         .timer_divide(TimerDivide::Div1)
         .timer_initial(0);
-    IS_X2APIC.store(features::get().x2apic, Ordering::Relaxed);
-    if !is_x2apic() {
+    if !features::get().x2apic {
         // SAFETY: the APIC's registers are where its base register says.
         let registers = unsafe { paging::reach(xapic_base(), 4096, Caching::Uncached) };
         let registers = registers.unwrap_or_else(|error| panic!("cannot map the local APIC: {error}"));
@@ -107,12 +104,13 @@ pub fn id() -> u32 {
 /// Ends the interrupt being served. Exactly once per interrupt; not for spurious ones.
 #[inline]
 pub fn end_of_interrupt() {
-    if is_x2apic() {
+    let registers = REGISTERS.load(Ordering::Relaxed);
+    if registers.is_null() {
         // SAFETY: in an interrupt handler of this core.
         return with(|apic| unsafe { apic.end_of_interrupt() });
     }
     // SAFETY: this core's register, in an interrupt handler.
-    unsafe { REGISTERS.load(Ordering::Relaxed).wrapping_add(0xb0).cast::<u32>().write_volatile(0) };
+    unsafe { registers.wrapping_add(0xb0).cast::<u32>().write_volatile(0) };
 }
 
 /// Sends [`vector::WAKE`] to `core`. Interrupts off. What this core wrote before is visible to the handler.
@@ -127,13 +125,14 @@ pub fn wake(core: usize) {
 pub fn wake_self() {
     const SHORTHAND_SELF: u32 = 1 << 18;
     const PENDING: u32 = 1 << 12;
-    if is_x2apic() {
+    let registers = REGISTERS.load(Ordering::Relaxed);
+    if registers.is_null() {
         // SAFETY: the vector's handler does nothing but look for work. The handler runs on this core, which sees its own
         // stores, so nothing has to be fenced.
         return with(|apic| unsafe { apic.send_ipi_self(vector::WAKE) });
     }
     // The crate writes a register for this that only x2APIC mode has.
-    let command = REGISTERS.load(Ordering::Relaxed).wrapping_add(0x300).cast::<u32>();
+    let command = registers.wrapping_add(0x300).cast::<u32>();
     // SAFETY: this core's interrupt command register, with interrupts off.
     unsafe {
         while command.read_volatile() & PENDING != 0 {
@@ -191,10 +190,9 @@ fn command_with_interrupts_off(send: impl FnOnce(&mut LocalApic)) {
     }
 }
 
-/// Whether the APICs are in x2APIC mode. As the features say, in one load.
-#[inline(always)]
+/// Whether the APICs are in x2APIC mode. Once there is a handle.
 fn is_x2apic() -> bool {
-    IS_X2APIC.load(Ordering::Relaxed)
+    REGISTERS.load(Ordering::Relaxed).is_null()
 }
 
 #[inline(always)]

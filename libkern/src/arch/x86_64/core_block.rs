@@ -45,7 +45,7 @@ pub struct StackBounds {
 #[repr(C, align(64))]
 pub struct CoreBlock {
     delta: usize,
-    core: u32,
+    core: usize,
     apic_id: u32,
     depth: [Cell<u8>; DEPTH_LANES],
     slots: [Cell<usize>; SLOTS],
@@ -124,7 +124,7 @@ unsafe extern "C" {
 }
 
 impl CoreBlock {
-    const fn new(delta: usize, core: u32, apic_id: u32) -> Self {
+    const fn new(delta: usize, core: usize, apic_id: u32) -> Self {
         Self {
             delta,
             core,
@@ -165,7 +165,7 @@ impl CoreBlock {
             let template = addr_of!(__percore_start);
             ptr::copy_nonoverlapping(template, variables, template_len());
             let delta = variables.addr().wrapping_sub(template.addr());
-            block.write(CoreBlock::new(delta, core as u32, apic_id));
+            block.write(CoreBlock::new(delta, core, apic_id));
             &mut *block
         };
         block.own = StackBounds { lo: stack.0, hi: stack.1 };
@@ -223,10 +223,18 @@ fn template_len() -> usize {
 /// The running core, counted from 0 without gaps. Any context; stale after anything that may migrate.
 #[inline(always)]
 pub fn core_id() -> usize {
-    let core: u32;
+    let core: usize;
     // SAFETY: GS points at a block from the first Rust instruction on. Not `pure`: a kthread may move to another core.
-    unsafe { asm!("mov {:e}, gs:[8]", out(reg) core, options(nostack, preserves_flags, readonly)) };
-    core as usize
+    unsafe { asm!("mov {}, gs:[8]", out(reg) core, options(nostack, preserves_flags, readonly)) };
+    core
+}
+
+/// Whether `core` is the running core. Stale like [`core_id`]. (One instruction less than a comparison with that.)
+#[inline(always)]
+pub fn is_here(core: usize) -> bool {
+    // SAFETY: as in `core_id`.
+    unsafe { asm!("cmp gs:[8], {}", "jne {}", in(reg) core, label { return false }, options(nostack, readonly)) };
+    true
 }
 
 /// The distance from the template of the per-core variables to the running core's copy. Stale like [`core_id`].

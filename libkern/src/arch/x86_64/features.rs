@@ -8,7 +8,7 @@ use raw_cpuid::{CpuId, CpuIdReaderNative};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags, Efer, EferFlags};
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 
-use super::{memops, traps};
+use super::memops;
 
 /// What of the processor's features the kernel acts on.
 #[derive(Clone, Copy, Debug)]
@@ -82,9 +82,6 @@ pub fn enable_on_this_core() {
         if features.nx {
             Efer::update(|efer| efer.insert(EferFlags::NO_EXECUTE_ENABLE));
         }
-    }
-    if features.smap {
-        traps::set_has_smap();
     }
     if features.xsave {
         enable_vector_state();

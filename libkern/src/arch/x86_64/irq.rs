@@ -2,29 +2,54 @@
 
 use core::arch::asm;
 
+/// Among the flags' lowest 32 bits.
 const INTERRUPT_FLAG: u64 = 1 << 9;
 
 /// Whether interrupts were on, as [`save_and_disable`] found them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "interrupts stay off until the flags are restored"]
-pub struct Flags(pub bool);
+pub enum Flags {
+    /// They were on.
+    On,
+    /// They were off.
+    Off,
+    /// The processor's flags say it.
+    Found(u64),
+}
+
+impl Flags {
+    /// Whether they were on.
+    #[inline(always)]
+    pub fn were_on(self) -> bool {
+        match self {
+            Flags::On => true,
+            Flags::Off => false,
+            Flags::Found(flags) => flags & INTERRUPT_FLAG != 0,
+        }
+    }
+}
 
 /// Whether this core takes interrupts now.
 #[inline(always)]
 pub fn enabled() -> bool {
+    found().were_on()
+}
+
+#[inline(always)]
+fn found() -> Flags {
     let flags: u64;
     // SAFETY: reads the flags through the stack; changes nothing.
     unsafe { asm!("pushfq", "pop {}", out(reg) flags, options(preserves_flags)) };
-    flags & INTERRUPT_FLAG != 0
+    Flags::Found(flags)
 }
 
 /// Turns interrupts off and says whether they were on.
 #[inline(always)]
 pub fn save_and_disable() -> Flags {
-    let enabled = enabled();
+    let flags = found();
     // SAFETY: interrupts off is a state in which every piece of kernel code is correct.
     unsafe { asm!("cli", options(nostack)) };
-    Flags(enabled)
+    flags
 }
 
 /// Turns interrupts off, where they are known to be on or it does not matter.
@@ -41,9 +66,16 @@ pub fn disable() {
 /// vouches for interrupts being off outlives the call.
 #[inline(always)]
 pub unsafe fn restore(flags: Flags) {
-    if flags.0 {
-        // SAFETY: they were on before, and the caller vouches that nothing depends on them being off any more.
-        unsafe { asm!("sti", options(nostack)) };
+    // SAFETY: on only if they were before; the caller vouches that nothing depends on them being off any more.
+    unsafe {
+        match flags {
+            Flags::On => enable(),
+            Flags::Off => {}
+            // The compiler, given the branch, may add a jump to it.
+            Flags::Found(flags) => {
+                asm!("test {:e}, {}", "jz 2f", "sti", "2:", in(reg) flags, const INTERRUPT_FLAG, options(nostack));
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use x86_64::VirtAddr;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
 use super::core_block::{TrapStack, offsets};
+use super::features;
 
 // The stubs save xmm registers only. An image compiled with AVX would clobber the upper halves in its handlers.
 #[cfg(target_feature = "avx")]
@@ -55,7 +56,8 @@ const _: () = assert!(size_of::<TrapFrame>() == 22 * 8);
 /// registers and a handler's own frames.
 const STACK_MARGIN: usize = 2048;
 
-pub(super) static HAS_SMAP: AtomicBool = AtomicBool::new(false);
+/// Whether handlers clear the AC flag.
+static HAS_SMAP: AtomicBool = AtomicBool::new(false);
 
 unsafe extern "Rust" {
     /// Handles every trap. Runs with interrupts off.
@@ -72,7 +74,6 @@ global_asm!(
     handler = sym dispatch,
     has_smap = sym HAS_SMAP,
     quick_handlers = sym __roost_quick,
-    first_quick = const FIRST_QUICK,
     frame_len = const size_of::<TrapFrame>(),
     frame_rip = const offset_of!(TrapFrame, rip),
     frame_rsp = const offset_of!(TrapFrame, rsp),
@@ -106,6 +107,19 @@ pub fn set_quick_handler(vector: u8, handler: extern "C" fn()) {
 
 unsafe extern "C" {
     static __trap_stubs: u8;
+    static __trap_quick_0: u8;
+    static __trap_quick_1: u8;
+    static __trap_quick_smap_0: u8;
+    static __trap_quick_smap_1: u8;
+}
+
+/// Where the vectors from [`FIRST_QUICK`] on enter.
+fn quick_stubs(has_smap: bool) -> [usize; 2] {
+    if has_smap {
+        [addr_of!(__trap_quick_smap_0).addr(), addr_of!(__trap_quick_smap_1).addr()]
+    } else {
+        [addr_of!(__trap_quick_0).addr(), addr_of!(__trap_quick_1).addr()]
+    }
 }
 
 static TABLE: OnceCell<InterruptDescriptorTable> = OnceCell::uninit();
@@ -121,9 +135,12 @@ fn build() -> InterruptDescriptorTable {
     /// Bytes from one stub to the next.
     const STUB_LEN: usize = 16;
 
+    let has_smap = features::get().smap;
+    HAS_SMAP.store(has_smap, Ordering::Relaxed);
+    let quick = quick_stubs(has_smap);
     let mut table = InterruptDescriptorTable::new();
     let entries: *mut Entry<x86_64::structures::idt::HandlerFunc> = (&raw mut table).cast();
-    for vector in 0..256 {
+    for vector in 0..256_usize {
         let stack = match vector {
             1 => TrapStack::Debug,
             2 => TrapStack::Nmi,
@@ -132,7 +149,8 @@ fn build() -> InterruptDescriptorTable {
             0..32 => TrapStack::Exception,
             _ => TrapStack::Interrupt,
         };
-        let stub = addr_of!(__trap_stubs).addr() + vector * STUB_LEN;
+        let quick = vector.checked_sub(FIRST_QUICK.into()).and_then(|index| quick.get(index));
+        let stub = quick.copied().unwrap_or(addr_of!(__trap_stubs).addr() + vector * STUB_LEN);
         let mut entry = Entry::missing();
         // SAFETY: the stub is an interrupt handler, and the stack index is one that `CoreBlock::create` fills.
         unsafe { entry.set_handler_addr(VirtAddr::new(stub as u64)).set_stack_index(stack as u16) };
@@ -179,9 +197,4 @@ pub fn exception_name(vector: u64) -> Option<&'static str> {
         "reserved exception 31",
     ];
     NAMES.get(usize::try_from(vector).ok()?).copied()
-}
-
-/// Marks that handlers clear the AC flag. Once SMAP is on.
-pub(super) fn set_has_smap() {
-    HAS_SMAP.store(true, Ordering::Relaxed);
 }

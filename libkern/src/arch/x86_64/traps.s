@@ -108,11 +108,15 @@ trap_interrupt:
     iretq
 
 # The kernel's own interrupts, messages and the timer, which come often: no frame, no number, one function each. What a
-# function may clobber is saved, and what looks like the interrupted code's call of it, for backtraces.
+# function may clobber is saved. The processor has pushed where the interrupted code goes on, so with its frame pointer
+# this looks like a call that it made, for backtraces. Where the processor has SMAP, the entry is at the `clac`.
 .macro quick_interrupt index
     .balign 16
-trap_quick_\index:
-    push qword ptr [rsp]
+    .globl __trap_quick_smap_\index
+__trap_quick_smap_\index:
+    clac
+    .globl __trap_quick_\index
+__trap_quick_\index:
     push rbp
     mov rbp, rsp
     push rax
@@ -125,10 +129,7 @@ trap_quick_\index:
     push r10
     push r11
     cld
-    cmp byte ptr [rip + {has_smap}], 0
-    je 1f
-    clac
-1:  sub rsp, 272
+    sub rsp, 264
     movaps [rsp + 0x00], xmm0
     movaps [rsp + 0x10], xmm1
     movaps [rsp + 0x20], xmm2
@@ -165,7 +166,7 @@ trap_quick_\index:
     movaps xmm14, [rsp + 0xe0]
     movaps xmm15, [rsp + 0xf0]
     ldmxcsr [rsp + 0x100]
-    add rsp, 272
+    add rsp, 264
     pop r11
     pop r10
     pop r9
@@ -176,7 +177,6 @@ trap_quick_\index:
     pop rcx
     pop rax
     pop rbp
-    add rsp, 8
     iretq
 .endm
 quick_interrupt 0
@@ -241,11 +241,6 @@ trap_anywhere:
 
 .macro trap_stub vector
     .balign 16
-    .if \vector == {first_quick}
-    jmp trap_quick_0
-    .elseif \vector == {first_quick} + 1
-    jmp trap_quick_1
-    .else
     .if \vector == 8 || (\vector >= 10 && \vector <= 14) || \vector == 17 || \vector == 21 || \vector == 29 || \vector == 30
     .else
     push 0
@@ -257,7 +252,6 @@ trap_anywhere:
     jmp trap_anywhere
     .else
     jmp trap_exception
-    .endif
     .endif
 .endm
 

@@ -177,11 +177,11 @@ impl Condvar {
         limit: L,
     ) -> (MutexGuard<'a, T>, Result<(), L::Cut>) {
         assert_may_block("Condvar::wait");
-        let mutex = guard.into_mutex();
-        let waited = self.sleep(limit.bounds(), || mutex.raw().unlock());
-        let Ok(()) = mutex.raw().lock(Never);
+        let (mutex, owner) = guard.into_mutex();
+        let waited = self.sleep(limit.bounds(), || mutex.raw().unlock(owner));
+        let Ok(owner) = mutex.raw().lock(Never);
         // SAFETY: just taken.
-        (unsafe { mutex.taken() }, waited.map_err(|why| limit.cut(why)))
+        (unsafe { mutex.taken(owner) }, waited.map_err(|why| limit.cut(why)))
     }
 
     #[inline(always)]

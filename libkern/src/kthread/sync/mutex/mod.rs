@@ -20,6 +20,7 @@ mod raw;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+use raw::Owner;
 pub(super) use raw::RawMutex;
 
 /// Data for one kthread at a time. Kthreads that find it taken sleep, and have it in the order in which they came.
@@ -49,6 +50,7 @@ unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 #[must_use = "the lock is free again when the guard is dropped"]
 pub struct MutexGuard<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
+    owner: Owner,
     /// The word names its kthread.
     _not_send: PhantomData<*mut ()>,
 }
@@ -84,7 +86,7 @@ impl<T: ?Sized> Mutex<T> {
     /// Takes the lock if it is free. Kthread context; does not block.
     #[inline]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.raw.try_lock().then(|| self.guard())
+        self.raw.try_lock().map(|owner| self.guard(owner))
     }
 
     /// The value, without locking: nobody else has a reference.
@@ -101,22 +103,22 @@ impl<T: ?Sized> Mutex<T> {
     #[inline(always)]
     #[track_caller]
     fn lock_within<L: Limit>(&self, limit: L) -> Result<MutexGuard<'_, T>, L::Cut> {
-        self.raw.lock(limit).map(|()| self.guard())
+        self.raw.lock(limit).map(|owner| self.guard(owner))
     }
 
     /// For whoever has just taken the lock.
     #[inline(always)]
-    fn guard(&self) -> MutexGuard<'_, T> {
-        MutexGuard { mutex: self, _not_send: PhantomData }
+    fn guard(&self, owner: Owner) -> MutexGuard<'_, T> {
+        MutexGuard { mutex: self, owner, _not_send: PhantomData }
     }
 }
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// The lock, still taken, without the guard that would release it.
-    pub(super) fn into_mutex(self) -> &'a Mutex<T> {
-        let mutex = self.mutex;
+    pub(super) fn into_mutex(self) -> (&'a Mutex<T>, Owner) {
+        let (mutex, owner) = (self.mutex, self.owner);
         core::mem::forget(self);
-        mutex
+        (mutex, owner)
     }
 }
 
@@ -129,8 +131,8 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Safety
     /// It has, and has no guard yet.
-    pub(super) unsafe fn taken(&self) -> MutexGuard<'_, T> {
-        self.guard()
+    pub(super) unsafe fn taken(&self, owner: Owner) -> MutexGuard<'_, T> {
+        self.guard(owner)
     }
 }
 
@@ -155,7 +157,7 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
 impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.mutex.raw.unlock();
+        self.mutex.raw.unlock(self.owner);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The lock in a mutex: who has it, who waits for it.
 //!
 //! One word says who has the lock: 0, or the owner's address, and with it, in bit 0, whether somebody queues. While nobody
-//! does, locking and unlocking are one compare-and-swap each. The bit and everything that happens while it is set are
-//! changed under the queue's lock.
+//! does, locking is one compare-and-swap, and unlocking one subtraction of the address, which leaves 0. The bit, and
+//! everything else while it is set, are changed under the queue's lock.
 //!
 //! ```text
 //!            1                     3
@@ -10,9 +10,10 @@
 //!            2         ^                        |
 //!                      +----------- 4 ----------+  (owned by B, who was first; contended if others queue)
 //!
-//!   1, 2  lock, unlock    compare-and-swap
+//!   1, 2  lock, unlock    compare-and-swap, subtraction
 //!   3     lock_slow       under the queue's lock: the bit, then into the queue
-//!   4     hand_over       under the queue's lock: the owner is whoever was first; woken afterwards
+//!   4     hand_over       after a subtraction that leaves the bit, which is to say: locked, with nobody's name on it;
+//!                         under the queue's lock: the owner is whoever was first; woken afterwards
 //! ```
 //!
 //! From 4 to free where all who queued have given up.
@@ -25,7 +26,7 @@
 //! # Hazards
 //!
 //! 1. *Unlocked between the failed attempt and the queue*: `lock_slow` looks again under the lock, and sets the bit by
-//!    compare-and-swap from what it saw; the owner's attempt to unlock at once fails from then on.
+//!    compare-and-swap from what it saw; the owner's subtraction leaves the bit from then on.
 //! 2. *Locked twice by one kthread* would be a sleep for ever. The word says who has it, so it is a panic.
 //! 3. *A sleeper gives up*: it leaves the bit, and the owner's `hand_over` finds nobody.
 
@@ -38,6 +39,10 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 const FREE: usize = 0;
 /// Somebody queues, or has.
 const CONTENDED: usize = 1;
+
+/// Who has the lock, which is the running kthread. Whoever unlocks it need not ask again.
+#[derive(Clone, Copy)]
+pub(in crate::kthread::sync) struct Owner(usize);
 
 /// A lock without what it protects.
 pub(in crate::kthread::sync) struct RawMutex {
@@ -61,19 +66,20 @@ impl RawMutex {
     /// Edge 1, or 3 and a sleep.
     #[inline(always)]
     #[track_caller]
-    pub(in crate::kthread::sync) fn lock<L: Limit>(&self, limit: L) -> Result<(), L::Cut> {
+    pub(in crate::kthread::sync) fn lock<L: Limit>(&self, limit: L) -> Result<Owner, L::Cut> {
         assert_may_block("Mutex::lock");
         let me = current().addr();
-        if self.take(me) {
-            return Ok(());
+        if !self.take(me) {
+            self.lock_slow(me, limit).map_err(|why| limit.cut(why))?;
         }
-        self.lock_slow(me, limit).map_err(|why| limit.cut(why))
+        Ok(Owner(me))
     }
 
     /// Edge 1, if it leads anywhere.
     #[inline(always)]
-    pub(super) fn try_lock(&self) -> bool {
-        self.take(current().addr())
+    pub(super) fn try_lock(&self) -> Option<Owner> {
+        let me = current().addr();
+        self.take(me).then_some(Owner(me))
     }
 
     #[inline(always)]
@@ -107,10 +113,9 @@ impl RawMutex {
 
     /// Edge 2, or 4. By the owner; any context.
     #[inline(always)]
-    pub(in crate::kthread::sync) fn unlock(&self) {
-        let me = current().addr();
+    pub(in crate::kthread::sync) fn unlock(&self, Owner(me): Owner) {
         // Release: partner in `take` and `lock_slow`.
-        if self.word.compare_exchange(me, FREE, Ordering::Release, Ordering::Relaxed).is_err() {
+        if self.word.fetch_sub(me, Ordering::Release) != me {
             self.hand_over();
         }
     }

@@ -20,13 +20,20 @@ macro_rules! measure {
             unsafe { core::arch::asm!(concat!("nop // end ", stringify!($name)), options(nomem, nostack)) };
         }
         let operations: usize = core::hint::black_box($operations);
-        $run(operations);
+        let run = $run;
+        $crate::regions::run(&run, operations);
         for operations in [operations, 2 * operations] {
             begin();
-            $run(operations);
+            $crate::regions::run(&run, operations);
             end();
         }
     }};
 }
 
 pub(crate) use measure;
+
+/// One copy of the code for each visit.
+#[inline(never)]
+pub(crate) fn run(operation: &impl Fn(usize), operations: usize) {
+    operation(operations);
+}

@@ -52,6 +52,7 @@ fn a_dump_shows_each_kthread_what_it_waits_for_and_from_where() {
         ended.join();
         let awaited = spawn("awaited", there);
         let id = awaited.id();
+        yield_until("it to sleep", || entry(&dump(), id).is_some_and(|line| line.contains("waits for")));
         let joiner = kthread::Builder::new().name("joiner").spawn(move || awaited.join()).expect("memory");
         yield_until("it to join", || {
             entry(&dump(), joiner.id()).is_some_and(|line| line.contains("the end of kthread"))
@@ -67,8 +68,11 @@ fn a_dump_shows_each_kthread_what_it_waits_for_and_from_where() {
     new.join();
     sleepers.into_iter().for_each(|(sleeper, _)| sleeper.join());
     joiner.join();
-    let text = dump();
-    assert!(ids.iter().all(|&id| entry(&text, id).is_none()), "those that are gone are not listed:\n{text}");
+    // A join returns a moment before the core has left the stack.
+    yield_until("those that are gone not to be listed", || {
+        let text = dump();
+        ids.iter().all(|&id| entry(&text, id).is_none())
+    });
     assert!(text.contains("kthreads in the pool"), "{text}");
 }
 

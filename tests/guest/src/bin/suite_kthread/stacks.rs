@@ -120,19 +120,21 @@ fn the_stacks_on_which_cores_start_become_kthreads_and_go_back_to_memory() -> Re
     let used = || mem::stats().used(FrameUse::KernelStacks);
     let before = (used(), mapped_stacks());
     // Messages that block take with them whatever the idle loop runs on, sooner or later the core's first stack, and
-    // return into another core's idle loop, which makes that stack its own, its spare, or the pool's.
+    // return into another core's idle loop. Of three that do so one after the other, the first one's stack is the loop's
+    // own, then its spare, and then the pool's.
+    const SLEEPERS: usize = 3;
     let mut rounds = 0;
     while mapped_stacks().1 + cores > cpu::count() && rounds < 40 {
         rounds += 1;
         ASLEEP.store(0, Ordering::Relaxed);
-        for core in 0..cores {
+        for core in (0..cores).cycle().take(SLEEPERS * cores) {
             kmsg::send_routine(core, |_| {
                 ASLEEP.fetch_add(1, Ordering::Relaxed);
                 GO.down();
             });
         }
-        yield_until("messages to sleep", || ASLEEP.load(Ordering::Relaxed) == cores);
-        for sleeper in 0..cores {
+        yield_until("messages to sleep", || ASLEEP.load(Ordering::Relaxed) == SLEEPERS * cores);
+        for sleeper in 0..SLEEPERS * cores {
             GO.up_on((sleeper + rounds) % cores);
         }
         kthread::call_set(&(0..cores).collect(), |_| kthread::yield_now());
