@@ -77,6 +77,10 @@ fn a_new_project_builds_boots_and_tests_with_plain_cargo() {
             assert!(printed.contains(&format!("core {core}: ")), "{printed}");
         }
         assert!(printed.contains("argument: two words") && printed.contains("argument: x"), "{printed}");
+        // Stripped, it is the same image.
+        project.cargo(&["roost", "image", "--debug", "--format", "elf", "-o", "demo.elf"]);
+        let printed = project.cargo(&["roost", "runner", "demo.elf"]);
+        assert!(printed.contains("Hello from 4 cores."), "{printed}");
         let printed = project.cargo(&["test"]);
         assert!(printed.contains("2 passed; 0 failed"), "{printed}");
     }
