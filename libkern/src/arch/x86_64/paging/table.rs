@@ -112,6 +112,11 @@ fn is_leaf(entry: &PageTableEntry, level: u32) -> bool {
     flags.contains(PageTableFlags::PRESENT) && (level == 1 || flags.contains(PageTableFlags::HUGE_PAGE))
 }
 
+/// Whether an entry of a table of `level` can be a page.
+fn may_be_leaf(level: u32) -> bool {
+    level <= 2 || level == 3 && features::get().pages_1g
+}
+
 /// The table at `phys`.
 pub(super) fn table_at(phys: u64) -> &'static mut PageTable {
     // SAFETY: by the space's invariant a table in the direct map; the space's lock is held, so the reference is alone
@@ -155,11 +160,10 @@ pub(super) unsafe fn fill(
     source: FrameSource,
 ) -> Result<(), MapError> {
     let span = span(level) as u64;
-    let may_be_leaf = level == 1 || level == 2 || (level == 3 && features::get().pages_1g);
     while len > 0 {
         let to_end = span - (virt as u64 & (span - 1));
         let step = to_end.min(len);
-        if may_be_leaf && step == span && phys & (span - 1) == 0 {
+        if step == span && phys & (span - 1) == 0 && may_be_leaf(level) {
             // As many leaves as this table has room for: this loop is what mapping all of RAM costs.
             let leaf = if level == 1 { flags } else { flags | PageTableFlags::HUGE_PAGE };
             let first = index(virt, level);
