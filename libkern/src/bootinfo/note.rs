@@ -19,6 +19,8 @@ impl Notes {
         Self { list: Vec::new(), lost: 0 }
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn add(&mut self, note: Note) {
         if self.list.push(note).is_err() {
             self.lost += 1;

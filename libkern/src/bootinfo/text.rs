@@ -4,6 +4,7 @@ use super::note::{Note, Notes};
 
 /// The text at the start of `bytes`, without its NUL. Without a NUL it is all of `bytes`, and where it stops being
 /// UTF-8 it stops.
+#[inline(never)]
 pub(super) fn text<'a>(bytes: &'a [u8], what: &'static str, notes: &mut Notes) -> &'a str {
     let len = bytes.iter().position(|&byte| byte == 0);
     if len.is_none() {

@@ -51,6 +51,7 @@ impl CoreSet {
 
     /// How many cores are in it.
     #[must_use]
+    #[inline(never)]
     pub fn len(&self) -> usize {
         self.bits.iter().map(|word| word.count_ones() as usize).sum()
     }

@@ -3,6 +3,7 @@
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::seed::next;
 #[cfg(any(test, feature = "hosted"))]
 use super::seed::of_the_host;
 use crate::sync::IrqSpinLock;
@@ -20,7 +21,7 @@ pub(super) fn seed(seed: [u8; 32]) {
 ///
 /// Before [`init`](super::init).
 pub fn u64() -> u64 {
-    with_generator(|generator| generator.next_u64())
+    with_generator(next)
 }
 
 /// Fills `bytes` with random ones. Any context but NMI; interrupts are off meanwhile, at most for 256 bytes at a time.

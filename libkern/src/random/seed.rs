@@ -124,10 +124,19 @@ impl Pool {
         for (bytes, word) in key.chunks_exact_mut(8).zip(self.words) {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
+        let mut generator = ChaCha12Rng::from_seed(key);
         let mut seed = Seed::default();
-        ChaCha12Rng::from_seed(key).fill_bytes(&mut seed);
+        for bytes in seed.chunks_exact_mut(8) {
+            bytes.copy_from_slice(&next(&mut generator).to_le_bytes());
+        }
         seed
     }
+}
+
+/// The generator's next number. The code that refills it is long, and is here once.
+#[inline(never)]
+pub(super) fn next(generator: &mut ChaCha12Rng) -> u64 {
+    generator.next_u64()
 }
 
 #[cfg(test)]

@@ -96,6 +96,15 @@ struct Books {
     holder: AtomicUsize,
 }
 
+impl Books {
+    /// For whoever finds the lock taken. Panics if it is this core that holds it.
+    #[inline(never)]
+    fn assert_not_mine(&self) {
+        let (holder, me) = (self.holder.load(Ordering::Relaxed), arch::core_id());
+        assert!(holder != me, "core {me} waits for the lock `{}`, which it holds itself", self.name);
+    }
+}
+
 /// The name of the lock that this core took last of those that it holds, or a word for not knowing: locks that were
 /// released in another order than the reverse of that of taking leave a gap.
 pub(super) fn last_taken() -> &'static str {
@@ -176,8 +185,7 @@ impl<T> SpinLock<T> {
 
     #[cold]
     fn wait(&self) -> RawGuard<'_, T> {
-        let (holder, me) = (self.books.holder.load(Ordering::Relaxed), arch::core_id());
-        assert!(holder != me, "core {me} waits for the lock `{}`, which it holds itself", self.books.name);
+        self.books.assert_not_mine();
         self.inner.lock()
     }
 }

@@ -175,6 +175,7 @@ pub fn flush_everything() {
 /// # Safety
 /// If it is RAM, nobody else believes to own it, or nobody writes through the pointer; if it has been reached before, the
 /// caching was the same.
+#[inline(never)]
 pub unsafe fn reach(phys: u64, len: usize, caching: Caching) -> Result<*mut u8, MapError> {
     let mut page = phys & !(PAGE - 1);
     while page < phys + len as u64 {
