@@ -5,7 +5,7 @@
 //! from a disk; the raw disk from anything that firmware takes for one.
 //!
 //! ```text
-//! strip    the ELF without symbols
+//! strip    the ELF without what no loader needs
 //! config   GRUB's configuration: the image's arguments, and what the user wants of GRUB
 //! tree     the files that both media hold
 //! grub     GRUB's own parts: made once per version of GRUB, then kept
