@@ -62,8 +62,8 @@ impl Symbolizer {
 
     /// What [`annotate`](Self::annotate) adds to the end of the line: nothing, for most lines.
     pub fn annotation(&self, line: &str) -> String {
-        let meaning = meaning(line);
-        let places: Vec<_> = addresses(line).flat_map(|address| self.places(self.probe(address, meaning))).collect();
+        let places: Vec<_> =
+            addresses(line).flat_map(|(before, address)| self.places(self.probe(address, meaning(before)))).collect();
         match &places[..] {
             [] => String::new(),
             places => " ".to_owned() + &places.join(&format!("\n{INDENT}")),
@@ -111,7 +111,7 @@ impl Symbolizer {
         // The function that all of it is inlined into has a symbol, and with it a path, which the smaller kinds
         // of debug information lack.
         if let Some((name, _)) = places.last_mut()
-            && !name.as_ref().is_some_and(|name| name.contains("::"))
+            && !name.as_deref().is_some_and(has_path)
         {
             *name = self.function(address).or(name.take());
         }
@@ -137,20 +137,26 @@ impl Symbolizer {
     }
 }
 
-/// The addresses of text in a line.
-fn addresses(line: &str) -> impl Iterator<Item = u64> {
+/// Whether a function's name says in which module it is; what it was made for may have a path, too.
+fn has_path(name: &str) -> bool {
+    name.split('<').next().is_some_and(|name| name.contains("::"))
+}
+
+/// The addresses of text in a line, each with what stands before it.
+fn addresses(line: &str) -> impl Iterator<Item = (&str, u64)> {
     line.match_indices(TEXT_PREFIX).filter_map(|(at, _)| {
         let word = line.get(at..at + ADDRESS_LEN)?;
         // Longer than an address is something else.
         let ends = !line[at + ADDRESS_LEN..].starts_with(|c: char| c.is_ascii_alphanumeric());
-        ends.then(|| u64::from_str_radix(&word[2..], 16).ok())?
+        let address = u64::from_str_radix(&word[2..], 16).ok()?;
+        ends.then_some((&line[..at], address))
     })
 }
 
-/// What the addresses in a line mean: those of a backtrace, as in `  #3 0xffffffff80201234`, or others.
-fn meaning(line: &str) -> Meaning {
-    let number = line.trim_start().strip_prefix('#').and_then(|rest| rest.split_once(' '));
-    match number.and_then(|(number, _)| number.parse::<u32>().ok()) {
+/// What an address means, by what stands before it: one of a backtrace, as in `#3 0xffffffff80201234`, or another.
+fn meaning(before: &str) -> Meaning {
+    let number = before.split_whitespace().next_back().and_then(|word| word.strip_prefix('#'));
+    match number.and_then(|number| number.parse::<u32>().ok()) {
         None => Meaning::Instruction,
         Some(0) => Meaning::Either,
         Some(_) => Meaning::Return,
@@ -171,7 +177,7 @@ mod tests {
 
     #[test]
     fn addresses_of_text_are_found_wherever_they_stand() {
-        let found = |line| addresses(line).collect::<Vec<_>>();
+        let found = |line| addresses(line).map(|(_, address)| address).collect::<Vec<_>>();
         assert_eq!(found("  #0 0xffffffff80201234"), [0xffff_ffff_8020_1234]);
         assert_eq!(
             found("core 3: idle at 0xffffffff80203456, from 0xffffffff80200000."),
@@ -188,11 +194,19 @@ mod tests {
             ("  #0 0xffffffff80201234", Meaning::Either),
             ("  #1 0xffffffff80201234", Meaning::Return),
             ("#12 0xffffffff80201234", Meaning::Return),
+            ("[ 0.1 0] WARN a: #2 0xffffffff80201234", Meaning::Return),
             ("page fault at 0xffffffff80201234", Meaning::Instruction),
             ("#x 1", Meaning::Instruction),
         ] {
-            assert_eq!(meaning(line), expected, "{line}");
+            let before = addresses(line).next().map_or(line, |(before, _)| before);
+            assert_eq!(meaning(before), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn a_path_is_one_of_the_function_and_not_of_what_it_was_made_for() {
+        assert!(has_path("hello::main") && has_path("hello::main<a::b>"));
+        assert!(!has_path("main") && !has_path("run<hello::main::{closure_env#0}>"));
     }
 
     #[test]

@@ -85,6 +85,33 @@ fn list(out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "and {pooled} kthreads in the pool")
 }
 
+/// Writes the lines of [`dump`] about kthreads that have waited for more than `limit_ticks` of the clock and were not
+/// reported since they fell asleep: of `most` of them. Any context but NMI.
+pub(super) fn report_sleepers(limit_ticks: u64, most: usize, out: &mut dyn Write) {
+    let _held = LIST.lock();
+    let now = clock::tsc();
+    let mut found = 0;
+    let mut at = NEWEST.load(Ordering::Relaxed);
+    // SAFETY: kthreads in the list are alive, and leave it under the lock.
+    while let Some(kthread) = unsafe { at.as_ref() } {
+        if found < most && sleeps_for_more_than(kthread, limit_ticks, now) {
+            found += 1;
+            // It cannot fail but by `out`, which is told nothing that matters to it.
+            let _ = line(kthread, State::Active, out);
+        }
+        at = kthread.place.older.load(Ordering::Relaxed);
+    }
+}
+
+/// Whether it is to be reported, which it then counts as.
+fn sleeps_for_more_than(kthread: &Kthread, limit_ticks: u64, now: u64) -> bool {
+    // The time is read last: one that is launched and sleeps again while this looks is seen with the time of that sleep.
+    let may_be = kthread.state() == State::Active && !is_running(kthread) && !kthread.wait.get().is_for_time();
+    let since = kthread.since.load(Ordering::Acquire);
+    let is_long = since > 0 && now.saturating_sub(since) > limit_ticks;
+    may_be && is_long && kthread.reported.swap(since, Ordering::Relaxed) != since
+}
+
 fn line(kthread: &Kthread, state: State, out: &mut dyn Write) -> fmt::Result {
     let core = kthread.core.get();
     write!(out, "kthread {} ", kthread.id)?;

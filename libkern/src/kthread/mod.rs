@@ -21,6 +21,7 @@
 //! | [`sleep`](mod@sleep) | sleeping until a moment |
 //! | [`remote`] | calls on other cores |
 //! | [`sync`] | what kthreads sleep on |
+//! | [`sleepers`] | noticing those that sleep for too long |
 //! | [`watch`] | noticing that all sleep for ever |
 //! | [`dump`] | who is there |
 //!
@@ -51,6 +52,7 @@ on_metal! {
     mod pool;
     mod remote;
     mod sleep;
+    mod sleepers;
     mod spawn;
     mod switch;
     mod thread;
@@ -65,6 +67,7 @@ on_metal! {
     pub use pool::{DEFAULT_STACK, MAX_STACK, MIN_STACK, SpawnError, trim};
     pub use remote::{call, call_all, call_set, interrupt_set};
     pub use sleep::{sleep, sleep_until};
+    pub use sleepers::set_sleep_limit;
     pub use spawn::{Builder, JoinHandle, id, spawn};
     pub use switch::yield_now;
     pub(crate) use switch::{assert_may_block, block, block_as, current, unlock_and_wake, unlock_and_wake_on, wake, wake_on};

@@ -73,6 +73,8 @@ pub(crate) struct Kthread {
     pub(super) wait: Cell<Wait>,
     /// Ticks of the clock since when; 0 if only for its turn.
     pub(super) since: AtomicU64,
+    /// What `since` was when a sleep was reported as too long.
+    pub(super) reported: AtomicU64,
     pub(super) name: Cell<Name>,
     pub(super) id: u64,
     pub(super) ending: WaitLock<Ending>,
@@ -101,6 +103,7 @@ impl Kthread {
             state: AtomicU8::new(State::Pooled as u8),
             wait: Cell::new(Wait::NOTHING),
             since: AtomicU64::new(0),
+            reported: AtomicU64::new(0),
             name: Cell::new(Name::EMPTY),
             id,
             ending: WaitLock::new(Ending::default()),
@@ -181,12 +184,17 @@ impl fmt::Display for Sleeper {
 pub(crate) struct Wait {
     /// The kind of object.
     pub(crate) kind: &'static str,
-    /// Its address, or its number.
+    /// Its address, or its number; 0 if that is its own time.
     pub(crate) object: usize,
 }
 
 impl Wait {
     pub(super) const NOTHING: Wait = Wait { kind: "nothing", object: 0 };
+
+    /// Whether the kthread waits for a moment that it chose itself.
+    pub(super) fn is_for_time(self) -> bool {
+        self.object == 0
+    }
 }
 
 /// A short name, cut at a character's end.

@@ -5,11 +5,14 @@
 //! [`CONFIRM_NS`], by when what was on its way has arrived; if no core has woken until then, the image ends with a list
 //! of who sleeps on what.
 //!
+//! The timer by which long sleeps are reported wakes nobody, and does not count.
+//!
 //! A program that waits for a device says so: [`Expecting`] lives as long as an interrupt may wake somebody.
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::sleepers;
 use crate::arch::{clock, smp};
 use crate::cpu;
 use crate::kmsg;
@@ -88,7 +91,8 @@ pub(super) fn core_wakes() {
 /// Whether nothing is under way anywhere.
 fn is_silent() -> bool {
     let mut cores = (0..cpu::count()).filter(|&core| cpu::is_up(core));
-    EXPECTING.load(Ordering::Relaxed) == 0 && cores.all(|core| kmsg::is_empty(core) && timer::armed(core) == 0)
+    let has_timer = |core| timer::armed(core) > usize::from(sleepers::have_timer_on(core));
+    EXPECTING.load(Ordering::Relaxed) == 0 && cores.all(|core| kmsg::is_empty(core) && !has_timer(core))
 }
 
 #[cold]

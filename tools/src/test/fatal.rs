@@ -41,6 +41,9 @@ pub struct Death {
     /// What the console shows, in this order, addresses already turned into places.
     #[serde(default)]
     console: Vec<String>,
+    /// What it shows once and no more.
+    #[serde(default)]
+    once: Vec<String>,
     /// What it never shows.
     #[serde(default)]
     never: Vec<String>,
@@ -96,7 +99,7 @@ pub fn jobs<'a>(
         };
         stage(&format!("building the fatal image {program}"));
         let death = Arc::new(death);
-        for configuration in death.on.clone() {
+        for configuration in death.on.iter().filter(|configuration| context.wants_on(configuration)).cloned() {
             let image = match context.build(PACKAGE, &program, configuration.profile) {
                 Ok(image) => image,
                 Err(error) => {
@@ -173,6 +176,9 @@ impl Death {
                 None => return Err(format!("the console does not show `{wanted}`, or not in order")),
             }
         }
+        if let Some(text) = self.once.iter().find(|text| console.matches(text.as_str()).count() != 1) {
+            return Err(format!("the console does not show `{text}` once"));
+        }
         match self.never.iter().find(|unwanted| console.contains(unwanted.as_str())) {
             Some(unwanted) => Err(format!("the console shows `{unwanted}`")),
             None => Ok(()),
@@ -202,6 +208,14 @@ mod tests {
         assert!(judge("page fault", "one two").is_err());
         assert!(judge("stack overflow", "two one").unwrap_err().contains("`two`"));
         assert!(judge("stack overflow", "one two double fault").is_err());
+    }
+
+    #[test]
+    fn what_is_to_be_shown_once_is_not_shown_twice_or_never() {
+        let death = death("exit = 0\nonce = ['one']");
+        let judge = |console| death.judge(&qemu::Outcome::Exited(0), console);
+        assert_eq!(judge("one two"), Ok(()));
+        assert!(judge("one one").is_err() && judge("two").is_err());
     }
 
     #[test]
