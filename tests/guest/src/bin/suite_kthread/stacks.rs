@@ -3,13 +3,14 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use guest_tests::{spin_until, yield_until};
+use guest_tests::{dawdle, spin_until, yield_until};
 use libkern::arch::{MAX_CORES, PAGE_SIZE, core_block, paging};
 use libkern::kthread::sync::Semaphore;
 use libkern::mem::stack::CORE_SPAN;
 use libkern::mem::{self, FrameUse};
+use libkern::sync::SpinLock;
 use libkern::testing::{Skipped, metric, skip};
 use libkern::{cpu, kmsg, kthread};
 
@@ -84,6 +85,77 @@ fn interrupts_leave_the_stacks_of_kthreads_alone_asleep_or_not() {
     kthread::Builder::new().core(core).spawn(awake).expect("memory").join();
     assert_eq!(GO.up_many(2), 2);
     sleepers.into_iter().for_each(kthread::JoinHandle::join);
+}
+
+/// What lies at an address, as `core` sees it.
+fn seen_by(core: usize, address: usize) -> u64 {
+    static SEEN: AtomicU64 = AtomicU64::new(0);
+    static IS_THERE: AtomicBool = AtomicBool::new(false);
+    IS_THERE.store(false, Ordering::Relaxed);
+    kmsg::send_immediate(core, move |_| {
+        // SAFETY: the caller's address, where there is memory that nobody else writes to.
+        let seen = unsafe { core::ptr::with_exposed_provenance::<u64>(address).read_volatile() };
+        SEEN.store(seen, Ordering::Relaxed);
+        IS_THERE.store(true, Ordering::Release);
+    });
+    spin_until("a look from another core", || IS_THERE.load(Ordering::Acquire));
+    SEEN.load(Ordering::Relaxed)
+}
+
+#[libkern::test(ids = ["M21"])]
+fn a_core_forgets_the_addresses_of_stacks_that_were_given_back() -> Result<(), Skipped> {
+    // A size that nobody else uses, so that the same addresses come again.
+    const SIZE: usize = 128 << 10;
+    static STOP: AtomicBool = AtomicBool::new(false);
+    static BUSY: SpinLock<u64> = SpinLock::new("held while others' addresses are forgotten", 0);
+    if cpu::count() == 1 {
+        return skip("needs another core");
+    }
+    let core = other();
+    STOP.store(false, Ordering::Relaxed);
+    // What the other core does meanwhile, with a lock held, stays what it is.
+    let compute = || {
+        let mut rounds = 0;
+        while !STOP.load(Ordering::Relaxed) {
+            let mut held = BUSY.lock();
+            let words: [u64; 16] = core::array::from_fn(|n| core::hint::black_box(*held) * 31 + n as u64);
+            dawdle(200);
+            assert!(words.iter().enumerate().all(|(n, &word)| word == *held * 31 + n as u64), "{words:?} of {}", *held);
+            *held += 1;
+            rounds += 1;
+        }
+        rounds
+    };
+    let busy = kthread::Builder::new().core(core).spawn(compute).expect("memory");
+    let stack = || {
+        let (lo, _) = kthread::Builder::new().stack_size(SIZE).spawn(core_block::current_stack).expect("memory").join();
+        (lo, paging::translate(lo).expect("it is in the pool, mapped").phys)
+    };
+    let mark = |lo: usize, mark| {
+        // SAFETY: the end of a stack of the pool, of which nobody has been given anything.
+        unsafe { core::ptr::with_exposed_provenance_mut::<u64>(lo).write_volatile(mark) };
+        assert_eq!(seen_by(core, lo), mark);
+    };
+    let (mut moved, mut kept) = (0, Vec::new());
+    for round in 0..40 {
+        let (lo, frame) = stack();
+        mark(lo, round);
+        kthread::trim(0);
+        assert!(paging::translate(lo).is_none());
+        // Takes the frame that was there.
+        kept.push(Box::new([0_u64; SIZE / 8]));
+        let (again, other_frame) = stack();
+        if again == lo && other_frame != frame {
+            moved += 1;
+            mark(lo, !round);
+        }
+    }
+    STOP.store(true, Ordering::Relaxed);
+    let rounds = busy.join();
+    metric("moved", moved, "count");
+    assert!(moved > 10, "the same addresses with other memory, {moved} times");
+    assert_eq!((*BUSY.lock(), rounds > 0), (rounds, true));
+    Ok(())
 }
 
 /// Bytes mapped in the region of stacks, and how many cores' first stacks are among them: the only ones of their size where
