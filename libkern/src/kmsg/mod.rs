@@ -45,9 +45,9 @@
 //! A handler's argument says what it is: [`Immediate`] or [`Routine`]. What only a routine message may do (not to
 //! return) takes a [`Routine`], so a handler that does it cannot be sent as an immediate one (K23):
 //!
-//! ```compile_fail
-//! fn launches(_: libkern::kmsg::Routine) {}
-//! libkern::kmsg::send_immediate(0, launches);
+//! ```ignore
+//! fn launches(_: kmsg::Routine) {}
+//! kmsg::send_immediate(0, launches); // does not compile: `tests/refused` holds the compiler to it
 //! ```
 //!
 //! What types cannot forbid, blocking inside an immediate message, is a panic that names the message (M6).

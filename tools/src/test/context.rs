@@ -1,5 +1,6 @@
 //! What every tier needs to know about the run it is part of.
 
+use super::configuration::Configuration;
 use super::matrix::{self, Matrix};
 use super::requirements::{self, Requirements};
 use super::tier::Tier;
@@ -12,6 +13,8 @@ pub const SUITES: &str = "tests/guest";
 pub const FATAL: &str = "fatal";
 /// The group of the fuzz targets.
 pub const FUZZ: &str = "fuzz";
+/// The group of the programs that must not compile, and their package.
+pub const REFUSED: &str = "refused";
 /// The group of the mutants.
 pub const MUTANTS: &str = "mutant";
 
@@ -21,6 +24,8 @@ pub struct Context {
     pub workspace: Workspace,
     /// Only cases whose name contains this.
     pub filter: Option<String>,
+    /// Only on the machine of this name.
+    on: Option<String>,
     /// What to run.
     pub tiers: Vec<Tier>,
     /// Which suites boot where.
@@ -36,18 +41,23 @@ impl Context {
     ///
     /// # Errors
     /// If there is no workspace, or one of the two is not valid.
-    pub fn load(filter: Option<String>, tiers: Vec<Tier>) -> anyhow::Result<Self> {
+    pub fn load(filter: Option<String>, on: Option<String>, tiers: Vec<Tier>) -> anyhow::Result<Self> {
         let workspace = Workspace::find()?;
         let matrix = Matrix::parse(&workspace.read(matrix::FILE)?)?;
         let requirements = Requirements::parse(&workspace.read(requirements::LIST)?).map_err(anyhow::Error::msg)?;
         let mut groups = workspace.programs(SUITES)?;
-        groups.extend([FATAL, FUZZ, MUTANTS].map(str::to_owned));
-        Ok(Self { workspace, filter, tiers, matrix, requirements, groups })
+        groups.extend([FATAL, FUZZ, REFUSED, MUTANTS].map(str::to_owned));
+        Ok(Self { workspace, filter, on, tiers, matrix, requirements, groups })
     }
 
     /// Whether a case is wanted.
     pub fn wants(&self, name: &str) -> bool {
         self.filter.as_deref().is_none_or(|filter| name.contains(filter))
+    }
+
+    /// Whether what boots is wanted on this machine.
+    pub fn wants_on(&self, configuration: &Configuration) -> bool {
+        self.on.as_deref().is_none_or(|on| configuration.to_string() == on)
     }
 
     /// Whether any case of a group is wanted: of a suite, of the fatal images, of the mutants. Their cases' names begin

@@ -100,7 +100,8 @@ fn boots(context: &Context, suite: &str) -> Vec<Boot> {
     let tiers = [Tier::Guest, Tier::Long].into_iter().filter(|&tier| context.runs(tier));
     let configurations = tiers.flat_map(|tier| {
         let configurations = context.matrix.configurations(suite, tier).into_iter();
-        configurations.map(move |configuration| Boot { configuration, tier })
+        let wanted = configurations.filter(|configuration| context.wants_on(configuration));
+        wanted.map(move |configuration| Boot { configuration, tier })
     });
     configurations.collect()
 }

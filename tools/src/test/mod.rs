@@ -3,8 +3,8 @@
 //! A tier is a place where tests run ([`tier`]); whatever ran becomes rows ([`report`]), and the rows become
 //! the progress on the terminal, the report, the proofs of requirements and the last line. What boots is data:
 //! `tests/matrix.toml` says on which machines ([`matrix`]), `tests/fatal.toml` what must die and how
-//! ([`fatal`]), `tests/mutants/` which broken protocols a test must notice ([`mutants`]). Nothing here knows a
-//! single suite by name.
+//! ([`fatal`]), `tests/refused` what must not compile ([`refused`]), `tests/mutants/` which broken protocols a
+//! test must notice ([`mutants`]). Nothing here knows a single suite by name.
 //!
 //! Silence is a failure everywhere: a suite that does not reach its end marker, a case that was announced and
 //! has no result, a run in which nothing ran.
@@ -27,6 +27,7 @@ mod mutants;
 mod pool;
 mod progress;
 mod proofs;
+mod refused;
 pub mod report;
 pub mod requirements;
 mod storm;
@@ -58,6 +59,10 @@ pub struct Args {
     #[arg(long = "tier", value_name = "TIER")]
     tiers: Vec<Tier>,
 
+    /// Boot only on this machine of the matrix, by the name that the report gives it, as in 'q35 smp=2 xapic'.
+    #[arg(long, value_name = "MACHINE")]
+    on: Option<String>,
+
     /// List the cases instead of running them.
     #[arg(long)]
     list: bool,
@@ -79,7 +84,7 @@ pub struct Args {
 /// fails is no error, but an exit status.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let tiers = if args.tiers.is_empty() { Tier::DEFAULT.to_vec() } else { args.tiers };
-    let context = Context::load(args.filter, tiers)?;
+    let context = Context::load(args.filter, args.on, tiers)?;
     if let Some(Some(file)) = &args.ids {
         print!("{}", context.requirements.proofs(&Report::read(file)?.rows));
         return Ok(ExitCode::SUCCESS);
@@ -168,6 +173,7 @@ fn cargo_tiers(context: &Context, progress: &Progress, each: &mut dyn FnMut(Row)
     if context.runs(Tier::Host) {
         progress.stage("host tests");
         host::host(&context.workspace, filter, &mut proven)?;
+        refused::run(context, &mut proven)?;
     }
     if context.runs(Tier::Model) {
         progress.stage("models");
@@ -184,6 +190,9 @@ fn list(context: &Context) -> anyhow::Result<Vec<(Tier, String)>> {
     for tier in [Tier::Host, Tier::Model].into_iter().filter(|&tier| context.runs(tier)) {
         let listed = host::list(&context.workspace, tier)?.into_iter();
         names.extend(listed.filter(|name| context.wants(name)).map(|name| (tier, name)));
+    }
+    if context.runs(Tier::Host) {
+        names.extend(refused::list(context)?);
     }
     if context.runs(Tier::Guest) || context.runs(Tier::Long) {
         names.extend(guest::list(context)?);

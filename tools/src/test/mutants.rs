@@ -7,6 +7,8 @@
 //! Why: without the fence the consumer may read the slot before it is written
 //! ```
 //!
+//! A case that boots runs on all its machines, unless a line names one, as in `On: microvm smp=2 x2apic`.
+//!
 //! Each is applied to a copy of the tracked files, in which only that case is run, by this same program. A
 //! mutant that the case survives is a hole in the tests; a patch that no longer applies, a mutant that does
 //! not compile, and a case that fails in the unpatched copy too prove nothing and fail as well.
@@ -35,6 +37,8 @@ struct Mutant {
     patch: PathBuf,
     case: String,
     tier: Tier,
+    /// The only machine to boot on.
+    on: Option<String>,
     why: String,
 }
 
@@ -42,10 +46,12 @@ impl Mutant {
     fn parse(patch: &Path, text: &str) -> anyhow::Result<Self> {
         let header = text.lines().take_while(|line| !line.starts_with("diff ") && !line.starts_with("--- "));
         let mut must_fail = None;
-        let mut why = None;
+        let (mut on, mut why) = (None, None);
         for line in header {
             if let Some(value) = line.strip_prefix("Must-fail:") {
                 must_fail = Some(value.trim());
+            } else if let Some(value) = line.strip_prefix("On:") {
+                on = Some(value.trim().to_owned());
             } else if let Some(value) = line.strip_prefix("Why:") {
                 why = Some(value.trim().to_owned());
             }
@@ -61,7 +67,12 @@ impl Mutant {
             None => (must_fail, Tier::Host),
         };
         let name = patch.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { name, patch: patch.to_owned(), case: case.to_owned(), tier, why })
+        Ok(Self { name, patch: patch.to_owned(), case: case.to_owned(), tier, on, why })
+    }
+
+    /// What is run for it: the same for all that differ by their patches alone.
+    fn run(&self) -> (Tier, &str, Option<&str>) {
+        (self.tier, &self.case, self.on.as_deref())
     }
 }
 
@@ -81,15 +92,15 @@ pub fn run(workspace: &Workspace, filter: Option<&str>, each: &mut dyn FnMut(Row
     let copy = Copy { root: place.join("tree"), target: place.join("target") };
     copy.refresh(&workspace.root)?;
     // All of these before any patch: then one build serves them.
-    let mut healthy: HashMap<(Tier, &str), Run> = HashMap::new();
+    let mut healthy: HashMap<_, Run> = HashMap::new();
     for mutant in &mutants {
-        if let Entry::Vacant(entry) = healthy.entry((mutant.tier, &mutant.case)) {
+        if let Entry::Vacant(entry) = healthy.entry(mutant.run()) {
             entry.insert(copy.run_case(mutant)?);
         }
     }
     for mutant in &mutants {
         let started = Instant::now();
-        let verdict = copy.judge(mutant, &healthy[&(mutant.tier, mutant.case.as_str())])?;
+        let verdict = copy.judge(mutant, &healthy[&mutant.run()])?;
         let seconds = started.elapsed().as_secs_f64();
         each(Row { seconds, ..verdict });
     }
@@ -189,7 +200,10 @@ impl Copy {
             .current_dir(&self.root)
             .args(["roost", "test", &mutant.case, "--tier", &mutant.tier.to_string(), "--report"])
             .arg(&report)
+            .args(mutant.on.iter().flat_map(|on| ["--on", on]))
             .env("CARGO_TARGET_DIR", &self.target)
+            // CI builds everything once, so it turns this off. Here each build differs from the last by a few lines.
+            .env_remove("CARGO_INCREMENTAL")
             .stdin(Stdio::null())
             .output()?;
         let said = [output.stdout, output.stderr].concat();
@@ -258,6 +272,10 @@ mod tests {
         let mutant = Mutant::parse(Path::new("tests/mutants/drop-fence.patch"), text).unwrap();
         assert_eq!((mutant.name.as_str(), mutant.case.as_str()), ("drop-fence", "libkern::a::b"));
         assert_eq!((mutant.tier, mutant.why.as_str()), (Tier::Model, "no fence"));
+        assert_eq!(mutant.run(), (Tier::Model, "libkern::a::b", None));
+        let text = "Must-fail: suite_a::b [guest]\nOn: q35 smp=2 xapic\nWhy: no fence\n";
+        let mutant = Mutant::parse(Path::new("x.patch"), text).unwrap();
+        assert_eq!(mutant.run(), (Tier::Guest, "suite_a::b", Some("q35 smp=2 xapic")));
         for text in ["Why: x\n", "Must-fail: a\n", "Must-fail: a [nowhere]\nWhy: x\n"] {
             assert!(Mutant::parse(Path::new("x.patch"), text).is_err(), "{text}");
         }
