@@ -4,6 +4,7 @@
 //! halts. A second core that panics meanwhile just waits for its NMI. A panic inside the panic ends the image without a
 //! further word. Nothing here takes a lock that a stopped core may hold: output goes around the console's buffer.
 
+use alloc::string::ToString;
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +14,7 @@ use crate::arch::{self, apic, backtrace, clock, core_block, irq, qemu};
 use mcp_abi::exit;
 
 use crate::console::{self, Seized};
+use crate::kthread::EndAlone;
 use crate::sync::per_core;
 use crate::{cpu, kthread, mem};
 
@@ -20,6 +22,9 @@ const NOBODY: usize = usize::MAX;
 
 /// Which core is panicking.
 static PANICKING: AtomicUsize = AtomicUsize::new(NOBODY);
+
+/// A chain of calls longer than this is a recursion, of which the rest says nothing new.
+const LONGEST: usize = 48;
 
 /// How long a core has to answer its NMI.
 const STOP_TIMEOUT_NS: u64 = 100_000_000;
@@ -44,6 +49,11 @@ pub(super) enum Origin<'a> {
 #[doc(hidden)]
 pub fn panic(info: &PanicInfo<'_>) -> ! {
     let frame = backtrace::frame_pointer();
+    if PANICKING.load(Ordering::Relaxed) == NOBODY
+        && let Some(way) = kthread::may_end_alone()
+    {
+        end_alone(info, frame, way);
+    }
     match info.location() {
         Some(at) => die(
             format_args!("{}, at {}:{}:{}", info.message(), at.file(), at.line(), at.column()),
@@ -51,6 +61,29 @@ pub fn panic(info: &PanicInfo<'_>) -> ! {
         ),
         None => die(format_args!("{}", info.message()), Origin::Here { frame }),
     }
+}
+
+/// Logs what happened, and ends the running kthread alone.
+fn end_alone(info: &PanicInfo<'_>, frame: usize, way: EndAlone) -> ! {
+    let message = info.message().to_string();
+    match info.location() {
+        Some(at) => log::error!(
+            "panic of {}, which ends alone: {message}, at {}:{}:{}",
+            kthread::current_description(),
+            at.file(),
+            at.line(),
+            at.column()
+        ),
+        None => log::error!("panic of {}, which ends alone: {message}", kthread::current_description()),
+    }
+    let mut number = 0;
+    let _ = backtrace::walk(frame, core_block::current_stack(), |address| {
+        if number < LONGEST {
+            log::error!("#{number} {address:#018x}");
+        }
+        number += 1;
+    });
+    way.end(message)
 }
 
 /// Prints everything there is to say and ends the image.
@@ -129,8 +162,6 @@ fn print_backtrace(out: &mut Seized<'_>, origin: &Origin<'_>) {
         }
         Origin::Here { frame } => (0, *frame),
     };
-    /// A chain longer than this is a recursion, of which the rest says nothing new.
-    const LONGEST: usize = 48;
     for bounds in [core_block::interrupt_stack(), stack] {
         frame = backtrace::walk(frame, bounds, |address| {
             if number < LONGEST {

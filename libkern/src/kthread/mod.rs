@@ -17,6 +17,7 @@
 //! | [`wait`] | the lock that a sleeper leaves to be released |
 //! | [`pool`] | kthreads that nobody uses |
 //! | [`spawn`] | making one, and joining it |
+//! | [`contain`] | panics that end one kthread |
 //! | [`idle`] | what a core does between things |
 //! | [`sleep`](mod@sleep) | sleeping until a moment |
 //! | [`remote`] | calls on other cores |
@@ -35,6 +36,13 @@
 //!
 //! kthreads of one core take turns only where they block or yield. Work that must run at the same time goes to different
 //! cores; which one, its spawner and its wakers say.
+//!
+//! # Panics
+//!
+//! A panic ends the image, whichever kthread it is in. Nothing can unwind a stack here, so what is on one could not be
+//! dropped, and a lock held there would never be released. What was spawned by [`Builder::spawn_contained`] may end alone
+//! instead, and [`join`](ContainedHandle::join) says so: its stack is leaked, and the locks that it had stay locked
+//! ([`contain`] says why more is not to be had).
 
 #[cfg(any(test, feature = "hosted"))]
 mod hosted;
@@ -47,6 +55,7 @@ pub(crate) use hosted::{
 };
 
 on_metal! {
+    mod contain;
     mod dump;
     mod idle;
     mod pool;
@@ -59,6 +68,8 @@ on_metal! {
     mod wait;
     mod watch;
 
+    pub use contain::{ContainedHandle, Panicked};
+    pub(crate) use contain::{EndAlone, may_end_alone};
     pub use dump::{Description, current_description, dump};
     pub(crate) use dump::{description_on, dump_stopped};
     pub(crate) use idle::run as run_idle;

@@ -13,7 +13,8 @@
 //! # Panics
 //!
 //! The stable toolchain's panics abort here: nothing can unwind a stack, so nothing on it could be dropped, and a lock
-//! held there would never be released. A panic therefore ends the image, whichever kthread it is in.
+//! held there would never be released. A panic therefore ends the image, whichever kthread it is in. (`contain` has the one
+//! exception.)
 
 use alloc::boxed::Box;
 use core::fmt;

@@ -19,6 +19,7 @@ use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use super::contain::Contained;
 use super::dump::Place;
 use super::sync::AbortSlot;
 use super::wait::WaitLock;
@@ -79,6 +80,8 @@ pub(crate) struct Kthread {
     pub(super) id: u64,
     pub(super) ending: WaitLock<Ending>,
     pub(super) abort: AbortSlot,
+    /// What it finds when it panics, if it is to end alone; see `contain`. On its stack.
+    pub(super) contained: Cell<Option<NonNull<Contained>>>,
     /// What it was made to run; see `spawn`.
     pub(super) work: Cell<Option<super::spawn::Work>>,
     /// The next one in the pool, or in a list of those that go.
@@ -108,6 +111,7 @@ impl Kthread {
             id,
             ending: WaitLock::new(Ending::default()),
             abort: AbortSlot::new(),
+            contained: Cell::new(None),
             work: Cell::new(None),
             next: Cell::new(None),
             place: Place::new(),

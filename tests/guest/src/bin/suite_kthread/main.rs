@@ -12,6 +12,7 @@ mod ends;
 mod leaving;
 mod memory;
 mod migration;
+mod panics;
 mod remote;
 mod spawning;
 mod stacks;
