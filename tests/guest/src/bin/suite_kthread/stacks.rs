@@ -107,6 +107,7 @@ fn a_core_forgets_the_addresses_of_stacks_that_were_given_back() -> Result<(), S
     // A size that nobody else uses, so that the same addresses come again.
     const SIZE: usize = 128 << 10;
     static STOP: AtomicBool = AtomicBool::new(false);
+    static GO: Semaphore = Semaphore::new(0);
     static BUSY: SpinLock<u64> = SpinLock::new("held while others' addresses are forgotten", 0);
     if cpu::count() == 1 {
         return skip("needs another core");
@@ -136,14 +137,14 @@ fn a_core_forgets_the_addresses_of_stacks_that_were_given_back() -> Result<(), S
         unsafe { core::ptr::with_exposed_provenance_mut::<u64>(lo).write_volatile(mark) };
         assert_eq!(seen_by(core, lo), mark);
     };
-    let (mut moved, mut kept) = (0, Vec::new());
+    let (mut moved, mut sleepers) = (0, Vec::new());
     for round in 0..40 {
         let (lo, frame) = stack();
         mark(lo, round);
         kthread::trim(0);
         assert!(paging::translate(lo).is_none());
-        // Takes the frame that was there.
-        kept.push(Box::new([0_u64; SIZE / 8]));
+        // Another stack takes some of the memory that was there.
+        sleepers.push(kthread::Builder::new().stack_size(8 << 10).spawn(|| GO.down()).expect("memory"));
         let (again, other_frame) = stack();
         if again == lo && other_frame != frame {
             moved += 1;
@@ -152,6 +153,8 @@ fn a_core_forgets_the_addresses_of_stacks_that_were_given_back() -> Result<(), S
     }
     STOP.store(true, Ordering::Relaxed);
     let rounds = busy.join();
+    GO.up_many(sleepers.len());
+    sleepers.into_iter().for_each(kthread::JoinHandle::join);
     metric("moved", moved, "count");
     assert!(moved > 10, "the same addresses with other memory, {moved} times");
     assert_eq!((*BUSY.lock(), rounds > 0), (rounds, true));
