@@ -1,5 +1,7 @@
 //! What every tier needs to know about the run it is part of.
 
+use std::time::Duration;
+
 use super::configuration::Configuration;
 use super::matrix::{self, Matrix};
 use super::requirements::{self, Requirements};
@@ -18,14 +20,23 @@ pub const REFUSED: &str = "refused";
 /// The group of the mutants.
 pub const MUTANTS: &str = "mutant";
 
+/// What is particular about this run's boots.
+#[derive(Debug, Default)]
+pub struct Boots {
+    /// Only on the machine of this name.
+    pub on: Option<String>,
+    /// Shorter than what a case may take usually.
+    pub limit: Option<Duration>,
+}
+
 /// One run of `cargo roost test`.
 pub struct Context {
     /// The checkout.
     pub workspace: Workspace,
     /// Only cases whose name contains this.
     pub filter: Option<String>,
-    /// Only on the machine of this name.
-    on: Option<String>,
+    /// What boots, where, and for how long.
+    boots: Boots,
     /// What to run.
     pub tiers: Vec<Tier>,
     /// Which suites boot where.
@@ -41,13 +52,13 @@ impl Context {
     ///
     /// # Errors
     /// If there is no workspace, or one of the two is not valid.
-    pub fn load(filter: Option<String>, on: Option<String>, tiers: Vec<Tier>) -> anyhow::Result<Self> {
+    pub fn load(filter: Option<String>, boots: Boots, tiers: Vec<Tier>) -> anyhow::Result<Self> {
         let workspace = Workspace::find()?;
         let matrix = Matrix::parse(&workspace.read(matrix::FILE)?)?;
         let requirements = Requirements::parse(&workspace.read(requirements::LIST)?).map_err(anyhow::Error::msg)?;
         let mut groups = workspace.programs(SUITES)?;
         groups.extend([FATAL, FUZZ, REFUSED, MUTANTS].map(str::to_owned));
-        Ok(Self { workspace, filter, on, tiers, matrix, requirements, groups })
+        Ok(Self { workspace, filter, boots, tiers, matrix, requirements, groups })
     }
 
     /// Whether a case is wanted.
@@ -57,7 +68,13 @@ impl Context {
 
     /// Whether what boots is wanted on this machine.
     pub fn wants_on(&self, configuration: &Configuration) -> bool {
-        self.on.as_deref().is_none_or(|on| configuration.to_string() == on)
+        self.boots.on.as_deref().is_none_or(|on| configuration.to_string() == on)
+    }
+
+    /// How long a case may take there, the boot included.
+    pub fn limit(&self, configuration: &Configuration) -> Duration {
+        let usual = configuration.limit();
+        self.boots.limit.map_or(usual, |limit| limit.min(usual))
     }
 
     /// Whether any case of a group is wanted: of a suite, of the fatal images, of the mutants. Their cases' names begin

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -108,7 +108,8 @@ pub fn jobs<'a>(
                 }
             };
             let (death, weight) = (Arc::clone(&death), configuration.weight());
-            jobs.push(Job { weight, work: Box::new(move || vec![run(&image, &death, &configuration)]) });
+            let limit = context.limit(&configuration);
+            jobs.push(Job { weight, work: Box::new(move || vec![run(&image, &death, &configuration, limit)]) });
         }
     }
     for name in deaths.keys().filter(|name| context.wants(&row_name(name))) {
@@ -130,10 +131,10 @@ fn row_name(program: &str) -> String {
     format!("{FATAL}::{program}")
 }
 
-fn run(image: &Image, death: &Death, configuration: &Configuration) -> Row {
+fn run(image: &Image, death: &Death, configuration: &Configuration, limit: Duration) -> Row {
     let started = Instant::now();
     let mut console = Vec::new();
-    let config = qemu::Config { timeout: Some(configuration.limit()), ..configuration.to_qemu() };
+    let config = qemu::Config { timeout: Some(limit), ..configuration.to_qemu() };
     let ended = qemu::run(image, &config, &mut |message| {
         if let Message::Console(bytes) = message {
             console.extend(bytes);

@@ -142,7 +142,7 @@ impl Suite {
         let plan = Plan {
             filter: self.guest_filter(context, &wanted),
             long: boot.tier == Tier::Long,
-            case_timeout: boot.configuration.limit(),
+            case_timeout: context.limit(&boot.configuration),
             ..Plan::default()
         };
         let configuration = boot.configuration.to_string();

@@ -12,6 +12,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 mod cargo_output;
 mod configuration;
@@ -34,7 +35,7 @@ mod storm;
 pub mod tier;
 
 use anyhow::bail;
-use context::Context;
+use context::{Boots, Context};
 use pool::Job;
 use progress::Progress;
 use proofs::Proofs;
@@ -63,6 +64,10 @@ pub struct Args {
     #[arg(long, value_name = "MACHINE")]
     on: Option<String>,
 
+    /// End a case that boots after so many seconds, where it may usually take longer.
+    #[arg(long, value_name = "S")]
+    limit: Option<u64>,
+
     /// List the cases instead of running them.
     #[arg(long)]
     list: bool,
@@ -84,7 +89,8 @@ pub struct Args {
 /// fails is no error, but an exit status.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let tiers = if args.tiers.is_empty() { Tier::DEFAULT.to_vec() } else { args.tiers };
-    let context = Context::load(args.filter, args.on, tiers)?;
+    let boots = Boots { on: args.on, limit: args.limit.map(Duration::from_secs) };
+    let context = Context::load(args.filter, boots, tiers)?;
     if let Some(Some(file)) = &args.ids {
         print!("{}", context.requirements.proofs(&Report::read(file)?.rows));
         return Ok(ExitCode::SUCCESS);

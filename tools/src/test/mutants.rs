@@ -95,7 +95,7 @@ pub fn run(workspace: &Workspace, filter: Option<&str>, each: &mut dyn FnMut(Row
     let mut healthy: HashMap<_, Run> = HashMap::new();
     for mutant in &mutants {
         if let Entry::Vacant(entry) = healthy.entry(mutant.run()) {
-            entry.insert(copy.run_case(mutant)?);
+            entry.insert(copy.run_case(mutant, None)?);
         }
     }
     for mutant in &mutants {
@@ -137,6 +137,16 @@ struct Run {
     outcome: Option<Outcome>,
     /// What was printed.
     said: String,
+    /// How long the longest of its boots took.
+    seconds: f64,
+}
+
+impl Run {
+    /// How long a mutant may take that this would be without its patch, in seconds: many hang, and are not waited for as
+    /// long as a case that has no other to be compared with.
+    fn patience(&self) -> u64 {
+        15 + (5.0 * self.seconds) as u64
+    }
 }
 
 /// The copy of the tree in which mutants live.
@@ -179,11 +189,11 @@ impl Copy {
         if let Err(said) = self.apply(mutant, &[])? {
             return Ok(Row { output: said, ..row(Outcome::Failed, "the patch does not apply".to_owned()) });
         }
-        let after = self.run_case(mutant);
+        let after = self.run_case(mutant, Some(healthy.patience()));
         if let Err(said) = self.apply(mutant, &["--reverse"])? {
             bail!("the patch {} cannot be taken back: {said}", mutant.name);
         }
-        let Run { outcome, said: output } = after?;
+        let Run { outcome, said: output, .. } = after?;
         Ok(match outcome {
             Some(Outcome::Failed) => row(Outcome::Passed, format!("{} fails", mutant.case)),
             Some(_) => row(Outcome::Failed, format!("{} does not notice: {}", mutant.case, mutant.why)),
@@ -191,8 +201,8 @@ impl Copy {
         })
     }
 
-    /// Runs the mutant's case in the copy as it is.
-    fn run_case(&self, mutant: &Mutant) -> anyhow::Result<Run> {
+    /// Runs the mutant's case in the copy as it is, for `limit` seconds at most.
+    fn run_case(&self, mutant: &Mutant, limit: Option<u64>) -> anyhow::Result<Run> {
         let report = self.target.join("report.json");
         let _ = std::fs::remove_file(&report);
         // By what runs, not by its path: the tests before may have had cargo put another program there.
@@ -201,19 +211,25 @@ impl Copy {
             .args(["roost", "test", &mutant.case, "--tier", &mutant.tier.to_string(), "--report"])
             .arg(&report)
             .args(mutant.on.iter().flat_map(|on| ["--on", on]))
+            .args(limit.iter().flat_map(|limit| ["--limit".to_owned(), limit.to_string()]))
             .env("CARGO_TARGET_DIR", &self.target)
-            // CI builds everything once, so it turns this off. Here each build differs from the last by a few lines.
+            // Each build differs from the last by a few lines: so incrementally, which CI turns off as it builds
+            // everything once, and in an optimised image not all of it as one, which takes a minute each time.
             .env_remove("CARGO_INCREMENTAL")
+            .env("CARGO_PROFILE_RELEASE_INCREMENTAL", "true")
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
             .stdin(Stdio::null())
             .output()?;
         let said = [output.stdout, output.stderr].concat();
         let rows = Report::read(&report).map(|report| report.rows).unwrap_or_default();
+        let seconds = rows.iter().map(|row| row.seconds).fold(0.0, f64::max);
         let mut outcomes = rows.iter().filter(|row| row.name == mutant.case).map(|row| row.outcome);
         let outcome = match outcomes.clone().find(|&outcome| outcome == Outcome::Failed) {
             Some(failed) => Some(failed),
             None => outcomes.next(),
         };
-        Ok(Run { outcome, said: String::from_utf8_lossy(&said).into_owned() })
+        Ok(Run { outcome, said: String::from_utf8_lossy(&said).into_owned(), seconds })
     }
 
     /// Applies the patch; what git says where it does not fit.
