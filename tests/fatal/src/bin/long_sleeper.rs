@@ -23,10 +23,10 @@ fn main() {
     drop(
         Builder::new().name("dozer").core(cpu::count() - 1).spawn(wait_for_ever).expect("there is memory for a stack"),
     );
-    let punctual = || (0..60).for_each(|_| kthread::sleep(Duration::from_millis(100)));
+    let punctual = || (0..25).for_each(|_| kthread::sleep(Duration::from_millis(100)));
     let punctual = Builder::new().name("punctual").spawn(punctual).expect("there is memory for a stack");
-    // Two looks, and half a third.
-    kthread::sleep(Duration::from_secs(5));
+    // Two looks after the first, and some time in which everybody sleeps, which is no deadlock.
+    kthread::sleep(Duration::from_millis(5_500));
     // None any more.
     kthread::set_sleep_limit(Duration::ZERO);
     punctual.join();
