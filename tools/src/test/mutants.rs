@@ -78,7 +78,8 @@ impl Mutant {
 
 /// Runs every mutant whose name contains the filter, and hands a row for each to `each`.
 ///
-/// The copy stays in the target directory, so that a later run compiles little.
+/// The copy stays in the target directory, so that a later run compiles little. What is compiled in it lies where all else
+/// does: cargo tells packages apart by where they are, and what they depend on is there already.
 ///
 /// # Errors
 /// If a patch has no valid header, or the copy cannot be made.
@@ -89,7 +90,7 @@ pub fn run(workspace: &Workspace, filter: Option<&str>, each: &mut dyn FnMut(Row
         return Ok(());
     }
     let place = workspace.target.join("mutants");
-    let copy = Copy { root: place.join("tree"), target: place.join("target") };
+    let copy = Copy { root: place.join("tree"), target: workspace.target.clone(), report: place.join("report.json") };
     copy.refresh(&workspace.root)?;
     // All of these before any patch: then one build serves them.
     let mut healthy: HashMap<_, Run> = HashMap::new();
@@ -153,6 +154,8 @@ impl Run {
 struct Copy {
     root: PathBuf,
     target: PathBuf,
+    /// Where a run leaves its rows.
+    report: PathBuf,
 }
 
 impl Copy {
@@ -203,13 +206,12 @@ impl Copy {
 
     /// Runs the mutant's case in the copy as it is, for `limit` seconds at most.
     fn run_case(&self, mutant: &Mutant, limit: Option<u64>) -> anyhow::Result<Run> {
-        let report = self.target.join("report.json");
-        let _ = std::fs::remove_file(&report);
+        let _ = std::fs::remove_file(&self.report);
         // By what runs, not by its path: the tests before may have had cargo put another program there.
         let output = Command::new("/proc/self/exe")
             .current_dir(&self.root)
             .args(["roost", "test", &mutant.case, "--tier", &mutant.tier.to_string(), "--report"])
-            .arg(&report)
+            .arg(&self.report)
             .args(mutant.on.iter().flat_map(|on| ["--on", on]))
             .args(limit.iter().flat_map(|limit| ["--limit".to_owned(), limit.to_string()]))
             .env("CARGO_TARGET_DIR", &self.target)
@@ -222,7 +224,7 @@ impl Copy {
             .stdin(Stdio::null())
             .output()?;
         let said = [output.stdout, output.stderr].concat();
-        let rows = Report::read(&report).map(|report| report.rows).unwrap_or_default();
+        let rows = Report::read(&self.report).map(|report| report.rows).unwrap_or_default();
         let seconds = rows.iter().map(|row| row.seconds).fold(0.0, f64::max);
         let mut outcomes = rows.iter().filter(|row| row.name == mutant.case).map(|row| row.outcome);
         let outcome = match outcomes.clone().find(|&outcome| outcome == Outcome::Failed) {
@@ -318,7 +320,8 @@ mod tests {
     #[test]
     fn a_patch_is_applied_and_taken_back_in_the_copy() {
         let directory = tempfile::tempdir().unwrap();
-        let copy = Copy { root: directory.path().join("tree"), target: directory.path().join("target") };
+        let at = |name| directory.path().join(name);
+        let copy = Copy { root: at("tree"), target: at("target"), report: at("report.json") };
         std::fs::create_dir_all(&copy.root).unwrap();
         std::fs::write(copy.root.join("x"), "one\n").unwrap();
         let patch = directory.path().join("m.patch");
