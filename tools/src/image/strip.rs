@@ -96,7 +96,8 @@ fn pieces_of<'data>(segment: &Segment, elf: &'data [u8], endian: Endianness) -> 
 
 /// The parts of `data` between long runs of zeros. The first begins where `data` does.
 fn parts(data: &[u8]) -> Vec<Range<usize>> {
-    let mut parts = vec![0..data.len().min(ALIGN)];
+    let first = 0..data.len().min(ALIGN);
+    let mut parts = Vec::from([first]);
     for (index, unit) in data.chunks(ALIGN).enumerate().skip(1) {
         let start = index * ALIGN;
         if unit.iter().any(|byte| *byte != 0) {
