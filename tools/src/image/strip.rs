@@ -221,6 +221,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "one part is a list of parts, too")]
     fn long_runs_of_zeros_go_and_short_ones_stay() {
         let data = |lens: &[(u8, usize)]| lens.iter().flat_map(|&(byte, len)| vec![byte; len]).collect::<Vec<_>>();
         assert_eq!(parts(&[]), [0..0]);
