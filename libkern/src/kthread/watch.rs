@@ -13,7 +13,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::sleepers;
-use crate::arch::{clock, smp};
+use crate::arch::{clock, irq, smp};
 use crate::cpu;
 use crate::kmsg;
 use crate::sync::per_core;
@@ -24,7 +24,7 @@ const CONFIRM_NS: u64 = 1_000_000_000;
 
 /// Cores that halt.
 static HALTING: AtomicUsize = AtomicUsize::new(0);
-/// How often a core that halted has woken.
+/// How often a core that halted has woken for something.
 static WOKEN: AtomicUsize = AtomicUsize::new(0);
 /// What [`WOKEN`] was when a deadlock was suspected.
 static SUSPECTED_AT: AtomicUsize = AtomicUsize::new(0);
@@ -78,25 +78,40 @@ pub(super) fn core_halts() {
 
 /// This core has halted and was woken. Interrupts on or off.
 pub(super) fn core_wakes() {
-    WOKEN.fetch_add(1, Ordering::SeqCst);
-    HALTING.fetch_sub(1, Ordering::SeqCst);
-    // SAFETY: shared between cores by type; each is told its own.
-    let (is_confirming, timer) = unsafe { (IS_CONFIRMING.get_unguarded(), CONFIRM.get_unguarded()) };
-    if is_confirming.load(Ordering::Relaxed) {
-        is_confirming.store(false, Ordering::Relaxed);
-        let _ = timer.cancel();
+    let flags = irq::save_and_disable();
+    // A timer that was cancelled leaves an interrupt behind, for nobody. If that counted, the one cancelled here would have
+    // the next suspicion taken back, and so on for ever.
+    if kmsg::has_routine() {
+        WOKEN.fetch_add(1, Ordering::SeqCst);
+        // SAFETY: shared between cores by type; each is told its own, and interrupts are off.
+        let (is_confirming, timer) = unsafe { (IS_CONFIRMING.get_unguarded(), CONFIRM.get_unguarded()) };
+        if is_confirming.load(Ordering::Relaxed) {
+            is_confirming.store(false, Ordering::Relaxed);
+            let _ = timer.cancel();
+        }
     }
+    HALTING.fetch_sub(1, Ordering::SeqCst);
+    // SAFETY: the innermost.
+    unsafe { irq::restore(flags) };
 }
 
 /// Whether nothing is under way anywhere.
 fn is_silent() -> bool {
     let mut cores = (0..cpu::count()).filter(|&core| cpu::is_up(core));
-    let has_timer = |core| timer::armed(core) > usize::from(sleepers::have_timer_on(core));
+    let has_timer = |core| {
+        let own = usize::from(sleepers::have_timer_on(core)) + usize::from(IS_CONFIRMING.on(core).load(Ordering::Relaxed));
+        timer::armed(core) > own
+    };
     EXPECTING.load(Ordering::Relaxed) == 0 && cores.all(|core| kmsg::is_empty(core) && !has_timer(core))
 }
 
 #[cold]
 fn suspect() {
+    // SAFETY: interrupts are off.
+    if unsafe { IS_CONFIRMING.get_unguarded() }.load(Ordering::Relaxed) {
+        // Woken for nothing since.
+        return;
+    }
     SUSPECTED_AT.store(WOKEN.load(Ordering::SeqCst), Ordering::Relaxed);
     // SAFETY: interrupts are off; the variables live for ever.
     unsafe {

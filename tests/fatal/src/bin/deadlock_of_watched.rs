@@ -13,6 +13,8 @@ static NEVER: Semaphore = Semaphore::new(0);
 #[libkern::main]
 fn main() {
     kthread::set_sleep_limit(Duration::from_millis(1));
+    // A look comes while the deadlock is suspected already.
+    kthread::sleep(Duration::from_millis(1_500));
     NEVER.down();
     libkern::println!("still alive after ever");
 }
