@@ -257,6 +257,19 @@ fn the_last_moment_that_there_is_can_be_waited_for() {
 }
 
 #[test]
+fn of_more_entries_in_a_slot_than_are_searched_the_earliest_is_first_wherever_it_is() {
+    const FAR: u64 = 1 << 30;
+    const COUNT: u64 = 3 * SEARCHED as u64;
+    for of in [|n| n, |n| COUNT - 1 - n] {
+        let mut twin = Twin::new();
+        (0..COUNT).for_each(|n| twin.arm(FAR + 1000 * (1 + of(n))));
+        assert_eq!(twin.look_through(FAR), Next::At(FAR + 1000));
+        twin.look_through(FAR + 1000 * COUNT);
+        assert!(twin.armed.is_empty());
+    }
+}
+
+#[test]
 fn what_is_armed_and_cancelled_while_a_slot_is_split_is_found() {
     let mut twin = Twin::new();
     const FAR: u64 = 1 << 30;
