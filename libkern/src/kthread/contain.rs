@@ -26,11 +26,11 @@ use core::ptr::{self, NonNull};
 use super::pool::SpawnError;
 use super::spawn::Builder;
 use super::switch::{block, current};
-use super::sync::{Mutex, Semaphore};
+use super::sync::{Completion, Mutex};
 use super::{Wait, WaitLock};
-use crate::arch::{self, irq};
+use crate::arch::irq;
 use crate::mem;
-use crate::sync::depth::{self, HEAP};
+use crate::sync::depth;
 
 /// A kthread panicked and ended alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,13 +57,13 @@ impl core::error::Error for Panicked {}
 /// How a kthread ended, once it has.
 struct Outcome<T> {
     result: Mutex<Option<Result<T, Panicked>>>,
-    has_ended: Semaphore,
+    end: Completion,
 }
 
 impl<T> Outcome<T> {
     fn end_with(&self, result: Result<T, Panicked>) {
         *self.result.lock() = Some(result);
-        self.has_ended.up();
+        self.end.complete();
     }
 }
 
@@ -98,7 +98,7 @@ impl Builder<'_> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let outcome = Arc::new(Outcome { result: Mutex::new(None), has_ended: Semaphore::new(0) });
+        let outcome = Arc::new(Outcome { result: Mutex::new(None), end: Completion::new() });
         let theirs = Arc::clone(&outcome);
         let kthread = self.spawn(move || {
             let contained = Contained { outcome: ptr::from_ref(&*theirs).cast(), end_with: end_with::<T> };
@@ -129,14 +129,14 @@ impl<T> ContainedHandle<T> {
     /// # Panics
     /// If it would block here: a lock is held, interrupts are off, or this is a handler.
     pub fn join(self) -> Result<T, Panicked> {
-        self.outcome.has_ended.down();
+        self.outcome.end.wait();
         self.outcome.result.lock().take().expect("a kthread that has ended has said how")
     }
 
     /// Whether it has ended. Any context.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.outcome.has_ended.available() > 0
+        self.outcome.end.is_complete()
     }
 
     /// The number that no other kthread has, as dumps show it. Any context.
@@ -159,9 +159,7 @@ pub(crate) struct EndAlone {
 
 /// The way to end alone, if the running kthread may, and if nothing here stands against it.
 pub(crate) fn may_end_alone() -> Option<EndAlone> {
-    /// The counter at rest.
-    const NOT_IN_HEAP: u8 = u8::MAX;
-    let is_whole = depth::may_block() && irq::enabled() && arch::depth::get::<HEAP>() == NOT_IN_HEAP;
+    let is_whole = depth::may_block() && irq::enabled() && !mem::is_in_heap();
     if !is_whole || mem::exhausted() {
         return None;
     }

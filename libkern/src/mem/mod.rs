@@ -76,6 +76,12 @@ pub fn answer_trim() {
     heap::answer();
 }
 
+/// Whether what runs here interrupted, or panicked in, the use of this core's part of the heap. On a core that is online.
+#[cfg(not(any(test, feature = "hosted")))]
+pub(crate) fn is_in_heap() -> bool {
+    heap::is_claimed()
+}
+
 /// Whether some allocation has ever failed for want of memory. A panic that may be its consequence prints the report.
 pub fn exhausted() -> bool {
     heap::last_failure().is_some()

@@ -31,6 +31,14 @@ pub(super) struct Claim {
     magazines: &'static Magazines,
 }
 
+/// Whether somebody has the permission on this core, or interrupted the one who has. The core is online.
+#[cfg(not(any(test, feature = "hosted")))]
+pub(in crate::mem) fn is_claimed() -> bool {
+    /// The counter at rest.
+    const AT_REST: u8 = u8::MAX;
+    depth::get::<HEAP>() != AT_REST
+}
+
 impl Claim {
     /// The permission, unless the core is not online or somebody whom this one interrupted has it.
     #[inline(always)]

@@ -50,6 +50,8 @@ use core::ptr;
 use base::BASE;
 pub(super) use books::kept_bytes;
 use claim::Claim;
+#[cfg(not(any(test, feature = "hosted")))]
+pub(super) use claim::is_claimed;
 use class::{CLASS_ALIGN, CLASSES, Route, class_of};
 pub(super) use cores::{answer, core_online, trim};
 use failure::failed;
