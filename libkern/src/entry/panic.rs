@@ -54,28 +54,22 @@ pub fn panic(info: &PanicInfo<'_>) -> ! {
     {
         end_alone(info, frame, way);
     }
-    match info.location() {
-        Some(at) => die(
-            format_args!("{}, at {}:{}:{}", info.message(), at.file(), at.line(), at.column()),
-            Origin::Here { frame },
-        ),
-        None => die(format_args!("{}", info.message()), Origin::Here { frame }),
+    die(format_args!("{}{}", info.message(), Place(info)), Origin::Here { frame })
+}
+
+/// Where it happened, as far as that is known, to be put behind what happened.
+struct Place<'a>(&'a PanicInfo<'a>);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.location().map_or(Ok(()), |at| write!(f, ", at {at}"))
     }
 }
 
 /// Logs what happened, and ends the running kthread alone.
 fn end_alone(info: &PanicInfo<'_>, frame: usize, way: EndAlone) -> ! {
     let message = info.message().to_string();
-    match info.location() {
-        Some(at) => log::error!(
-            "panic of {}, which ends alone: {message}, at {}:{}:{}",
-            kthread::current_description(),
-            at.file(),
-            at.line(),
-            at.column()
-        ),
-        None => log::error!("panic of {}, which ends alone: {message}", kthread::current_description()),
-    }
+    log::error!("panic of {}, which ends alone: {message}{}", kthread::current_description(), Place(info));
     let mut number = 0;
     let _ = backtrace::walk(frame, core_block::current_stack(), |address| {
         if number < LONGEST {

@@ -133,6 +133,17 @@ impl Local {
         unsafe { here.0.cast::<Core>().as_ref().local() }
     }
 
+    /// Puts a message of the core to itself behind those that it has taken.
+    ///
+    /// # Safety
+    /// The message is the caller's, who gives it up.
+    #[inline(always)]
+    pub(super) unsafe fn keep(&mut self, message: NonNull<Message>) {
+        self.counts.kept += 1;
+        // SAFETY: the caller's word.
+        unsafe { self.pending.push_back(message) };
+    }
+
     /// The running core's.
     ///
     /// # Safety

@@ -101,9 +101,7 @@ pub(crate) unsafe fn send_routine_borrowing<F: FnOnce(Routine) + Send>(core: usi
             return send_routine_slowly(core, f, flags);
         };
         Message::fill::<Routine, F>(message, f);
-        let local = here.local();
-        local.counts.kept += 1;
-        local.pending.push_back(message);
+        here.local().keep(message);
         irq::restore(flags);
     }
 }
@@ -155,9 +153,7 @@ pub(crate) unsafe fn post_here(message: NonNull<Message>) {
         if !try_post_here(message) {
             let here = Core::here();
             collect(here, here.local());
-            let local = here.local();
-            local.counts.kept += 1;
-            local.pending.push_back(message);
+            here.local().keep(message);
         }
     }
 }
@@ -172,12 +168,10 @@ pub(crate) unsafe fn try_post_here(message: NonNull<Message>) -> bool {
     // SAFETY: interrupts are off, and the references end here; the caller's message.
     unsafe {
         let here = Core::here();
-        let local = here.local();
         if here.has_routine() {
             return false;
         }
-        local.counts.kept += 1;
-        local.pending.push_back(message);
+        here.local().keep(message);
         true
     }
 }

@@ -1,6 +1,7 @@
 //! Who is there, and what each waits for.
 
 use core::fmt::{self, Write};
+use core::iter::successors;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -71,16 +72,20 @@ pub(crate) fn dump_stopped(out: &mut dyn Write) -> fmt::Result {
     list(out)
 }
 
+/// The kthreads in the list, the newest first. With the lock held, or all other cores stopped.
+fn all<'a>() -> impl Iterator<Item = &'a Kthread> {
+    // SAFETY: kthreads in the list are alive, and leave it under the lock.
+    let at = |kthread: &AtomicPtr<Kthread>| unsafe { kthread.load(Ordering::Relaxed).as_ref() };
+    successors(at(&NEWEST), move |kthread| at(&kthread.place.older))
+}
+
 fn list(out: &mut dyn Write) -> fmt::Result {
     let mut pooled = 0;
-    let mut at = NEWEST.load(Ordering::Relaxed);
-    // SAFETY: kthreads in the list are alive, and leave it under the lock.
-    while let Some(kthread) = unsafe { at.as_ref() } {
+    for kthread in all() {
         match kthread.state() {
             State::Pooled => pooled += 1,
             state => line(kthread, state, out)?,
         }
-        at = kthread.place.older.load(Ordering::Relaxed);
     }
     writeln!(out, "and {pooled} kthreads in the pool")
 }
@@ -90,16 +95,9 @@ fn list(out: &mut dyn Write) -> fmt::Result {
 pub(super) fn report_sleepers(limit_ticks: u64, most: usize, out: &mut dyn Write) {
     let _held = LIST.lock();
     let now = clock::tsc();
-    let mut found = 0;
-    let mut at = NEWEST.load(Ordering::Relaxed);
-    // SAFETY: kthreads in the list are alive, and leave it under the lock.
-    while let Some(kthread) = unsafe { at.as_ref() } {
-        if found < most && sleeps_for_more_than(kthread, limit_ticks, now) {
-            found += 1;
-            // It cannot fail but by `out`, which is told nothing that matters to it.
-            let _ = line(kthread, State::Active, out);
-        }
-        at = kthread.place.older.load(Ordering::Relaxed);
+    for kthread in all().filter(|kthread| sleeps_for_more_than(kthread, limit_ticks, now)).take(most) {
+        // It cannot fail but by `out`, which is told nothing that matters to it.
+        let _ = line(kthread, State::Active, out);
     }
 }
 

@@ -36,7 +36,7 @@ unsafe impl Sync for Shared {}
 
 static APIC: Shared = Shared(UnsafeCell::new(None));
 
-/// The page of registers in xAPIC mode; null in x2APIC mode. Set before the handle is made.
+/// The page of registers in xAPIC mode; null in x2APIC mode. Set before the handle is made, and all that says which mode it is.
 static REGISTERS: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Makes the handle and turns on the boot processor's APIC, as [`init_core`] does.
@@ -84,7 +84,7 @@ fn mask_local_pins() {
     for (register, index) in [(0x835, 0x350), (0x836, 0x360)] {
         // SAFETY: masks one local vector of this core.
         unsafe {
-            if features::get().x2apic {
+            if is_x2apic() {
                 Msr::new(register).write(MASKED.into());
             } else {
                 REGISTERS.load(Ordering::Relaxed).add(index).cast::<u32>().write_volatile(MASKED);
@@ -98,7 +98,7 @@ pub fn id() -> u32 {
     // SAFETY: a read.
     let id = with(|apic| unsafe { apic.id() });
     // In xAPIC mode the register holds it in its highest byte.
-    if features::get().x2apic { id } else { id >> 24 }
+    if is_x2apic() { id } else { id >> 24 }
 }
 
 /// Ends the interrupt being served. Exactly once per interrupt; not for spurious ones.

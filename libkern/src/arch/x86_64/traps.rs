@@ -137,7 +137,7 @@ fn build() -> InterruptDescriptorTable {
 
     let has_smap = features::get().smap;
     HAS_SMAP.store(has_smap, Ordering::Relaxed);
-    let quick = quick_stubs(has_smap);
+    let quick_stubs = quick_stubs(has_smap);
     let mut table = InterruptDescriptorTable::new();
     let entries: *mut Entry<x86_64::structures::idt::HandlerFunc> = (&raw mut table).cast();
     for vector in 0..256_usize {
@@ -149,7 +149,7 @@ fn build() -> InterruptDescriptorTable {
             0..32 => TrapStack::Exception,
             _ => TrapStack::Interrupt,
         };
-        let quick = vector.checked_sub(FIRST_QUICK.into()).and_then(|index| quick.get(index));
+        let quick = vector.checked_sub(FIRST_QUICK.into()).and_then(|index| quick_stubs.get(index));
         let stub = quick.copied().unwrap_or(addr_of!(__trap_stubs).addr() + vector * STUB_LEN);
         let mut entry = Entry::missing();
         // SAFETY: the stub is an interrupt handler, and the stack index is one that `CoreBlock::create` fills.

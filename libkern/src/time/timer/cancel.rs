@@ -19,8 +19,7 @@ impl Timers {
     /// Edge 5 if it is armed, and the beginning of edge 6 if it is being fired. `None` if these are not its home any more.
     pub(super) fn retract(&'static self, timer: &Timer) -> Option<Retracted> {
         self.with(|mut held| {
-            // Relaxed: as long as it leads here, all of it that matters here changes under this lock only.
-            if timer.home.load(Ordering::Relaxed) & !FLAGS != self.address() {
+            if !held.is_home(timer) {
                 return None;
             }
             let was_armed = held.is_armed(timer);
@@ -28,10 +27,9 @@ impl Timers {
                 // SAFETY: as just seen.
                 unsafe { held.disarm(timer) };
             }
-            let is_firing = self.is_firing(timer);
+            let is_firing = held.is_firing(timer);
             if is_firing {
-                // Relaxed: for `arm`, called by that `fire`, which takes this lock.
-                timer.home.store(self.address() | DOOMED, Ordering::Relaxed);
+                held.doom(timer);
             }
             Some(Retracted { was_armed, is_firing })
         })
