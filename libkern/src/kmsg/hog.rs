@@ -22,8 +22,10 @@ pub fn set_hog_limit(limit: Duration) {
     LIMIT_TICKS.store(clock::ns_to_ticks(ns).max(1), Ordering::Relaxed);
 }
 
-/// Since when a core has had messages that it has not taken, in ticks; meaningless while it has none.
+/// Since when a core has had messages that it has not taken, in ticks; meaningless while it has none. A cache line of its
+/// own: senders write it, while the core may be looking at its inbox.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Patience(AtomicU64);
 
 /// No time is later.

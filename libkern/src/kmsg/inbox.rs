@@ -11,18 +11,23 @@
 //! # Going to sleep
 //!
 //! ```text
-//! receiver, interrupts off                    sender
-//!   1  state := NEEDS_INTERRUPT  (exchange)     a  last := message  (exchange)
-//!   2  look at both queues                      b  if the queue was empty, look at state:
-//!   3a empty:  sti; hlt                               NEEDS_INTERRUPT: send one
-//!   3b not:    state := LOOKS, take
+//! receiver, interrupts off                    sender, interrupts off
+//!   1  state := HALTS  (exchange)               a  last := message  (exchange)
+//!   2  look at both queues                      b  if the queue was empty, and state is HALTS:
+//!   3a empty:  sti; hlt                               state := LOOKS  (exchange)
+//!   3b not:    go on at 4                             if it was HALTS still: send an interrupt
+//!   4  if state is HALTS: state := LOOKS  (exchange)
 //! ```
 //!
-//! Both exchanges are full barriers, so either the receiver sees the message at 2 or the sender sees NEEDS_INTERRUPT at
-//! b, or both, which costs an interrupt and loses nothing. A sender that found the queue not empty relies on the one that
+//! The exchanges at 1 and a are full barriers, so either the receiver sees the message at 2 or the sender sees HALTS at b,
+//! or both, which costs an interrupt and loses nothing. A sender that found the queue not empty relies on the one that
 //! found it empty: that one's exchange came earlier, so what holds for it at 2 holds for both, and it has not been taken
-//! yet. The interrupt that arrives between 2 and the `hlt` is held back by the cleared flag until the instruction
-//! after `sti`, which is the `hlt`, which it ends.
+//! yet. One that finds LOOKS where another sender has put it relies on that one's interrupt, which comes: nothing
+//! interrupts a sender between a and the end of b. The interrupt that arrives between 2 and the `hlt` is held back by the
+//! cleared flag until the instruction after `sti`, which is the `hlt`, which it ends.
+//!
+//! Each change to HALTS is undone by one exchange, of a sender or of the core itself, which thereby knows that it was the
+//! one. So cores that halt, and have not been sent for, can be counted.
 //!
 //! A core that leaves for a process does the same with "enter ring 3" in the place of "hlt" (M15).
 
@@ -35,7 +40,7 @@ use crate::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 /// The core will look at its queues before it halts or leaves the kernel.
 const LOOKS: u8 = 0;
 /// It may not look until it is interrupted.
-const NEEDS_INTERRUPT: u8 = 1;
+const HALTS: u8 = 1;
 
 /// What a core has been sent and has not taken yet.
 #[derive(Debug)]
@@ -57,33 +62,24 @@ impl Inbox {
         Self { immediate: queue(), routine: queue(), state: AtomicU8::new(LOOKS) }
     }
 
-    /// Says that this core will not look unless it is interrupted, and whether both queues were empty after that. If they
-    /// were not, it is taken back. On the inbox's own core, interrupts off.
+    /// Says that this core will not look unless it is interrupted, and whether both queues were empty after that. On the
+    /// inbox's own core, interrupts off. To be undone by [`end_halt`](Self::end_halt) in either case.
     #[must_use]
-    pub(super) fn may_sleep(&self) -> bool {
-        // SeqCst and the fence: the exchange comes before the looks. Pairs with `Queue::push` and `needs_interrupt`.
-        self.state.swap(NEEDS_INTERRUPT, Ordering::SeqCst);
+    pub(super) fn may_halt(&self) -> bool {
+        // SeqCst and the fence: the exchange comes before the looks. Pairs with `Queue::push` and `end_halt`.
+        self.state.swap(HALTS, Ordering::SeqCst);
         fence_after_exchange();
-        let may = self.routine.is_empty() && self.immediate.is_empty();
-        if !may {
-            self.wake();
-        }
-        may
+        self.routine.is_empty() && self.immediate.is_empty()
     }
 
-    /// Says that this core looks again. On the inbox's own core.
-    pub(super) fn wake(&self) {
-        // Relaxed: a sender that reads the old value sends an interrupt that nobody needed.
-        self.state.store(LOOKS, Ordering::Relaxed);
-    }
-
-    /// Whether the core must be interrupted to look. After a `push` that found its queue empty.
+    /// Says that this core looks again, and whether it had not been said before. On the inbox's own core; or by a sender
+    /// after a `push` that found its queue empty, which must interrupt the core if so.
     #[inline(always)]
     #[must_use]
-    pub(super) fn needs_interrupt(&self) -> bool {
+    pub(super) fn end_halt(&self) -> bool {
         fence_after_exchange();
-        // SeqCst: after the push's exchange. Pairs with `may_sleep`.
-        self.state.load(Ordering::SeqCst) == NEEDS_INTERRUPT
+        // SeqCst: after the push's exchange. Pairs with `may_halt`.
+        self.state.load(Ordering::SeqCst) == HALTS && self.state.swap(LOOKS, Ordering::SeqCst) == HALTS
     }
 }
 
@@ -111,7 +107,7 @@ impl Queue {
         // SAFETY: the caller's message. Relaxed: published by the exchange.
         let next = unsafe { &(*message.as_ptr()).next };
         next.store(unlinked(), Ordering::Relaxed);
-        // Release for the message's content, pairing with `take`; SeqCst for `needs_interrupt`.
+        // Release for the message's content, pairing with `take`; SeqCst for `end_halt`.
         let before = self.last.swap(message.as_ptr(), Ordering::SeqCst);
         // Release: pairs with `take`. From here on the message is the receiver's.
         next.store(before, Ordering::Release);
@@ -120,7 +116,7 @@ impl Queue {
 
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
-        // SeqCst: after the exchange in `may_sleep`; elsewhere a hint.
+        // SeqCst: after the exchange in `may_halt`; elsewhere a hint.
         self.last.load(Ordering::SeqCst).is_null()
     }
 
@@ -183,11 +179,14 @@ mod model {
         inbox: Inbox,
         interrupted: Mutex<bool>,
         line: Condvar,
+        /// Announcements that nobody has undone. Loom need not know.
+        halting: std::sync::atomic::AtomicIsize,
     }
 
     impl Core {
         fn new() -> Arc<Self> {
-            Arc::new(Self { inbox: Inbox::new(), interrupted: Mutex::new(false), line: Condvar::new() })
+            let (interrupted, line) = (Mutex::new(false), Condvar::new());
+            Arc::new(Self { inbox: Inbox::new(), interrupted, line, halting: 0.into() })
         }
 
         fn interrupt(&self) {
@@ -203,12 +202,20 @@ mod model {
             *interrupted = false;
         }
 
+        fn end_halt(&self) -> bool {
+            let ended = self.inbox.end_halt();
+            if ended {
+                self.halting.fetch_sub(1, Ordering::SeqCst);
+            }
+            ended
+        }
+
         fn send_routine(&self, number: u64) {
             let mut message = Box::new(Message::new(nothing));
             message.since = number;
             // SAFETY: a fresh message, given up.
             let first = unsafe { self.inbox.routine.push(NonNull::from(Box::leak(message))) };
-            if first && self.inbox.needs_interrupt() {
+            if first && self.end_halt() {
                 self.interrupt();
             }
         }
@@ -231,10 +238,11 @@ mod model {
                 if numbers.len() == count {
                     return numbers;
                 }
-                if self.inbox.may_sleep() {
+                self.halting.fetch_add(1, Ordering::SeqCst);
+                if self.inbox.may_halt() {
                     self.halt();
-                    self.inbox.wake();
                 }
+                self.end_halt();
             }
         }
     }
@@ -272,6 +280,7 @@ mod model {
             for sender in senders {
                 sender.join().unwrap();
             }
+            assert_eq!(core.halting.load(Ordering::SeqCst), 0, "each announcement is undone once");
         });
     }
 

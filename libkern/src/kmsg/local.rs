@@ -7,6 +7,7 @@
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::hog::Patience;
 use super::inbox::Inbox;
@@ -188,6 +189,10 @@ pub(super) fn open() {
 pub(crate) fn run_immediates() {
     // SAFETY: interrupts are off, and stay so: handlers do not block.
     let here = unsafe { Core::here() };
+    // Most often it is a routine message that has interrupted a core that halts.
+    if !here.has_immediate() {
+        return;
+    }
     let mut list = here.inbox.immediate.take(|_| ());
     while let Some(message) = list.pop() {
         // SAFETY: the message is this core's since `take`; the function is read before it is given up.
@@ -218,21 +223,22 @@ pub(crate) fn take_next() -> Option<(NonNull<Message>, Here)> {
     Some((pending.pop()?, here.as_here()))
 }
 
-/// Runs immediate messages or takes routine ones, and says whether there were any. Interrupts off.
-#[inline(never)]
-pub(crate) fn gather() -> bool {
+/// As [`take_next`], which found nothing, of what others have sent and the core has not taken yet. Interrupts off; on if there
+/// is nothing.
+#[inline(always)]
+pub(crate) fn take_sent() -> Option<(NonNull<Message>, Here)> {
     // SAFETY: interrupts are off, and the references end here.
-    let here = unsafe { Core::here() };
-    if here.has_immediate() {
-        run_immediates();
-        return true;
+    let (here, local) = unsafe {
+        let here = Core::here();
+        (here, here.local())
+    };
+    // Immediate messages run in interrupt context only. Their interrupt is here, or about to be sent.
+    if !here.has_immediate() && here.has_routine() {
+        return Some((take_first(here, local)?, here.as_here()));
     }
-    let has_any = here.has_routine();
-    if has_any {
-        // SAFETY: as above.
-        collect(here, unsafe { here.local() });
-    }
-    has_any
+    // SAFETY: the idle loop depends on nothing here.
+    unsafe { irq::enable() };
+    None
 }
 
 /// The function of the immediate message that this core is running. For messages of panics.
@@ -263,9 +269,27 @@ pub(crate) fn take_routine_if(wanted: impl FnOnce(Run) -> bool) -> Option<NonNul
     local.pending.pop()
 }
 
-/// Moves what is in the queue to what the core has taken, and notes how long the first of it has waited.
+/// Moves what is in the queue to what the core has taken.
 #[inline(never)]
 pub(super) fn collect(core: &Core, local: &mut Local) {
+    let taken = empty_queue(core, local);
+    local.pending.append(taken);
+}
+
+/// Takes the first of the queue, and moves the others to what the core has taken, of which there is nothing. Most often there
+/// is one, which then goes through no list.
+#[inline(never)]
+fn take_first(core: &Core, local: &mut Local) -> Option<NonNull<Message>> {
+    debug_assert!(local.pending.peek().is_none(), "what was sent earlier comes first");
+    let mut taken = empty_queue(core, local);
+    let first = taken.pop();
+    local.pending.append(taken);
+    first
+}
+
+/// All that is in the queue. Counts it, and notes how long the first of it has waited.
+#[inline(always)]
+fn empty_queue(core: &Core, local: &mut Local) -> List {
     let (mut count, mut nodes) = (0, 0);
     let taken = core.inbox.routine.take(|message| {
         count += 1;
@@ -279,7 +303,7 @@ pub(super) fn collect(core: &Core, local: &mut Local) {
         let waited = arch::clock::tsc().saturating_sub(since);
         local.counts.longest_wait_ticks = local.counts.longest_wait_ticks.max(waited);
     }
-    local.pending.append(taken);
+    taken
 }
 
 /// Gives back the memory of messages that were run, where it is more than a core keeps. Before the idle loop is left, or the
@@ -308,12 +332,24 @@ pub(crate) fn has_routine() -> bool {
     local.pending.peek().is_some() || !core.inbox.routine.is_empty()
 }
 
+/// Cores that halt, or are about to, and have not been sent for.
+static HALTING: AtomicUsize = AtomicUsize::new(0);
+
+/// How many cores halt that nobody has sent a routine message since.
+pub(crate) fn halting() -> usize {
+    // SeqCst: of two cores that halt at the same time, one sees both.
+    HALTING.load(Ordering::SeqCst)
+}
+
 /// Whether a core may halt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Halt {
     /// Nothing has come: `sti; hlt`, then [`stop_halting`].
-    Now,
+    Now {
+        /// As many cores halt now, this one included, as [`halting`] counts them.
+        cores: usize,
+    },
     /// Something has. Look again.
     No,
 }
@@ -322,28 +358,55 @@ pub(crate) enum Halt {
 /// off, and they stay off until the halt.
 pub(crate) fn prepare_to_halt() -> Halt {
     // SAFETY: as in `take_routine_if`.
-    let local = unsafe { Local::here() };
+    let (core, local) = unsafe {
+        let core = Core::here();
+        (core, core.local())
+    };
     local.nodes.trim();
-    if local.pending.peek().is_some() || !inbox().may_sleep() { Halt::No } else { Halt::Now }
+    if local.pending.peek().is_some() {
+        return Halt::No;
+    }
+    // Counted before it is announced: whoever takes the announcement back counts it out.
+    let cores = HALTING.fetch_add(1, Ordering::SeqCst) + 1;
+    if core.inbox.may_halt() {
+        return Halt::Now { cores };
+    }
+    stop_halting();
+    Halt::No
 }
 
-/// Takes back what [`prepare_to_halt`] announced. Interrupts on or off.
+/// Takes back what [`prepare_to_halt`] announced, unless a sender has. Interrupts off.
 #[inline(always)]
 pub(crate) fn stop_halting() {
-    inbox().wake();
+    end_halt(inbox());
+}
+
+/// Has the core of `inbox` no longer count as one that halts, and says whether it did. It must be interrupted if so, unless
+/// it is the running one.
+#[inline(always)]
+pub(super) fn end_halt(inbox: &Inbox) -> bool {
+    let halted = inbox.end_halt();
+    if halted {
+        HALTING.fetch_sub(1, Ordering::SeqCst);
+    }
+    halted
 }
 
 /// Spins until something comes or `ticks` of the clock have passed, and says whether something came. Interrupts on; a
 /// poll, in which senders see a core that looks.
 pub(crate) fn poll(ticks: u64) -> bool {
+    /// Reading the clock takes longer than looking.
+    const LOOKS_PER_READING: usize = 8;
     let end = arch::clock::tsc().wrapping_add(ticks);
     loop {
-        if !inbox().routine.is_empty() {
-            return true;
+        for _ in 0..LOOKS_PER_READING {
+            if !inbox().routine.is_empty() {
+                return true;
+            }
+            arch::relax();
         }
         if end.wrapping_sub(arch::clock::tsc()) as i64 <= 0 {
             return false;
         }
-        arch::relax();
     }
 }

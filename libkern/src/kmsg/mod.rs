@@ -74,8 +74,8 @@ on_metal! {
     pub use closure::{Immediate, Routine};
     pub use hog::set_hog_limit;
     pub(crate) use local::{
-        Halt, core_online, current_immediate, gather, has_routine, is_empty, poll, prepare_to_halt, run_immediates,
-        stop_halting, take_next, take_routine_if, trim,
+        Halt, core_online, current_immediate, halting, has_routine, is_empty, poll, prepare_to_halt,
+        run_immediates, stop_halting, take_next, take_routine_if, take_sent, trim,
     };
     pub(crate) use message::{Here, Message, Run};
     pub use post::{

@@ -48,11 +48,10 @@ pub(crate) fn run() -> ! {
             handle(message, here);
             continue;
         }
-        if kmsg::gather() {
+        if let Some((message, here)) = kmsg::take_sent() {
+            handle(message, here);
             continue;
         }
-        // SAFETY: the idle loop depends on nothing here.
-        unsafe { irq::enable() };
         if console::drain(DRAIN_BUDGET) == Drained::More {
             continue;
         }
@@ -63,12 +62,12 @@ pub(crate) fn run() -> ! {
             continue;
         }
         irq::disable();
-        if kmsg::prepare_to_halt() == Halt::Now {
-            watch::core_halts();
+        if let Halt::Now { cores } = kmsg::prepare_to_halt() {
+            watch::core_halts(cores);
             // SAFETY: as above.
-            unsafe { irq::enable_and_halt() };
-            watch::core_wakes();
+            unsafe { irq::halt_until_interrupt() };
             kmsg::stop_halting();
+            watch::core_wakes();
         }
     }
 }

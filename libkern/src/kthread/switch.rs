@@ -320,7 +320,7 @@ pub(super) unsafe fn arrive(token: usize) {
 fn arrive_with(address: usize, tag: usize) {
     if tag == ARM {
         // SAFETY: left by `doze`, and there until its timer has fired.
-        return unsafe { (*ptr::with_exposed_provenance::<Doze>(address)).arm() };
+        return unsafe { arm_doze(ptr::with_exposed_provenance(address)) };
     }
     let kthread: *mut Kthread = ptr::with_exposed_provenance_mut(address);
     // SAFETY: the token's kthread, which is left.
@@ -328,7 +328,21 @@ fn arrive_with(address: usize, tag: usize) {
     if tag == ENDED {
         super::spawn::has_left(kthread);
     } else if let Some(older) = spare().replace(Some(kthread)) {
-        // SAFETY: the core's own, on whose stack nothing is needed.
-        unsafe { pool::put(older) };
+        put_away(older);
     }
+}
+
+/// Functions of their own, so that the usual way saves no registers for them.
+#[inline(never)]
+fn put_away(older: NonNull<Kthread>) {
+    // SAFETY: the core's own, on whose stack nothing is needed.
+    unsafe { pool::put(older) };
+}
+
+/// # Safety
+/// As for [`Doze::arm`].
+#[inline(never)]
+unsafe fn arm_doze(doze: *const Doze) {
+    // SAFETY: the caller's word.
+    unsafe { (*doze).arm() };
 }

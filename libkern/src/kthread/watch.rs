@@ -13,7 +13,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::sleepers;
-use crate::arch::{clock, irq, smp};
+use crate::arch::{self, clock, smp};
 use crate::cpu;
 use crate::kmsg;
 use crate::sync::per_core;
@@ -22,12 +22,8 @@ use crate::time::timer::{self, Timer};
 /// How long nothing must have happened.
 const CONFIRM_NS: u64 = 1_000_000_000;
 
-/// Cores that halt.
-static HALTING: AtomicUsize = AtomicUsize::new(0);
-/// How often a core that halted has woken for something.
-static WOKEN: AtomicUsize = AtomicUsize::new(0);
-/// What [`WOKEN`] was when a deadlock was suspected.
-static SUSPECTED_AT: AtomicUsize = AtomicUsize::new(0);
+/// One more than the number of the core that suspects a deadlock, or zero if none does.
+static SUSPECTED_BY: AtomicUsize = AtomicUsize::new(0);
 /// Values that stand for devices.
 static EXPECTING: AtomicUsize = AtomicUsize::new(0);
 /// Whether the image ends for a deadlock.
@@ -67,32 +63,42 @@ impl Drop for Expecting {
     }
 }
 
-/// This core is about to halt. Interrupts off.
-pub(super) fn core_halts() {
-    // SeqCst: of two cores that halt at the same time, one sees both.
-    let halting = HALTING.fetch_add(1, Ordering::SeqCst) + 1;
-    if halting == smp::up() && is_silent() {
+/// This core is about to halt, and `cores` halt then. Interrupts off.
+#[inline(always)]
+pub(super) fn core_halts(cores: usize) {
+    if cores == smp::up() {
+        last_core_halts();
+    }
+}
+
+#[inline(never)]
+fn last_core_halts() {
+    if is_silent() {
         suspect();
     }
 }
 
-/// This core has halted and was woken. Interrupts on or off.
+/// This core has halted and was woken. Interrupts off.
+#[inline(always)]
 pub(super) fn core_wakes() {
-    let flags = irq::save_and_disable();
     // A timer that was cancelled leaves an interrupt behind, for nobody. If that counted, the one cancelled here would have
     // the next suspicion taken back, and so on for ever.
-    if kmsg::has_routine() {
-        WOKEN.fetch_add(1, Ordering::SeqCst);
-        // SAFETY: shared between cores by type; each is told its own, and interrupts are off.
-        let (is_confirming, timer) = unsafe { (IS_CONFIRMING.get_unguarded(), CONFIRM.get_unguarded()) };
-        if is_confirming.load(Ordering::Relaxed) {
-            is_confirming.store(false, Ordering::Relaxed);
-            let _ = timer.cancel();
-        }
+    if SUSPECTED_BY.load(Ordering::SeqCst) != 0 && kmsg::has_routine() {
+        take_back();
     }
-    HALTING.fetch_sub(1, Ordering::SeqCst);
-    // SAFETY: the innermost.
-    unsafe { irq::restore(flags) };
+}
+
+/// Something has happened since a deadlock was suspected.
+#[cold]
+#[inline(never)]
+fn take_back() {
+    SUSPECTED_BY.store(0, Ordering::SeqCst);
+    // SAFETY: shared between cores by type; each is told its own, and interrupts are off.
+    let (is_confirming, timer) = unsafe { (IS_CONFIRMING.get_unguarded(), CONFIRM.get_unguarded()) };
+    if is_confirming.load(Ordering::Relaxed) {
+        is_confirming.store(false, Ordering::Relaxed);
+        let _ = timer.cancel();
+    }
 }
 
 /// Whether nothing is under way anywhere.
@@ -112,7 +118,7 @@ fn suspect() {
         // Woken for nothing since.
         return;
     }
-    SUSPECTED_AT.store(WOKEN.load(Ordering::SeqCst), Ordering::Relaxed);
+    SUSPECTED_BY.store(arch::core_id() + 1, Ordering::SeqCst);
     // SAFETY: interrupts are off; the variables live for ever.
     unsafe {
         IS_CONFIRMING.get_unguarded().store(true, Ordering::Relaxed);
@@ -127,8 +133,9 @@ fn suspect() {
 unsafe fn confirm(_: NonNull<Timer>) {
     // SAFETY: interrupts are off.
     unsafe { IS_CONFIRMING.get_unguarded() }.store(false, Ordering::Relaxed);
-    let nothing_woke = WOKEN.load(Ordering::SeqCst) == SUSPECTED_AT.load(Ordering::Relaxed);
-    if nothing_woke && HALTING.load(Ordering::SeqCst) == smp::up() && is_silent() {
+    // Some core that woke took it back, or another one suspects since then, and looks later.
+    let is_suspected = SUSPECTED_BY.load(Ordering::SeqCst) == arch::core_id() + 1;
+    if is_suspected && kmsg::halting() == smp::up() && is_silent() {
         DEADLOCK.store(true, Ordering::Relaxed);
         panic!("deadlock: all kthreads sleep, no timer is armed, and no device is expected to wake one");
     }

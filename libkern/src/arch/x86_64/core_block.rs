@@ -261,9 +261,17 @@ pub fn apic_id_of(core: usize) -> u32 {
 
 fn block_of(core: usize) -> &'static CoreBlock {
     let block = BLOCKS[core].load(Ordering::Acquire);
-    assert!(!block.is_null(), "core {core} does not exist: there are {}", count());
+    if block.is_null() {
+        no_such_core(core);
+    }
     // SAFETY: blocks are entered complete, live for ever, and the fields read through this never change.
     unsafe { &*block }
+}
+
+#[cold]
+#[inline(never)]
+fn no_such_core(core: usize) -> ! {
+    panic!("core {core} does not exist: there are {}", count());
 }
 
 /// Word `SLOT` of `core`, as it is or was a moment ago.

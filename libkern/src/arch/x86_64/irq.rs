@@ -89,16 +89,20 @@ pub unsafe fn enable() {
     unsafe { asm!("sti", options(nostack)) };
 }
 
+unsafe extern "C" {
+    /// In `traps.s`, whose quickest interrupts know it.
+    fn __roost_halt();
+}
+
 /// Turns interrupts on and halts until one has been handled, without a gap between the two in which one could be missed.
-///
-/// Interrupts are on afterwards.
+/// Interrupts are off before and after.
 ///
 /// # Safety
 /// As for [`enable`].
 #[inline(always)]
-pub unsafe fn enable_and_halt() {
-    // SAFETY: `sti` takes effect after the next instruction, so an interrupt pending now ends the `hlt`.
-    unsafe { asm!("sti", "hlt", options(nostack)) };
+pub unsafe fn halt_until_interrupt() {
+    // SAFETY: it does just that; the caller's word.
+    unsafe { __roost_halt() };
 }
 
 /// Stops this core until the machine is reset.

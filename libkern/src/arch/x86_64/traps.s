@@ -110,6 +110,9 @@ trap_interrupt:
 # The kernel's own interrupts, messages and the timer, which come often: no frame, no number, one function each. What a
 # function may clobber is saved. The processor has pushed where the interrupted code goes on, so with its frame pointer
 # this looks like a call that it made, for backtraces. Where the processor has SMAP, the entry is at the `clac`.
+#
+# A core that waits in `__roost_halt` keeps nothing in registers that a function may clobber, and wants
+# interrupts off: what would be saved, restored and returned to is left out.
 .macro quick_interrupt index
     .balign 16
     .globl __trap_quick_smap_\index
@@ -117,6 +120,8 @@ __trap_quick_smap_\index:
     clac
     .globl __trap_quick_\index
 __trap_quick_\index:
+    cmp qword ptr [rsp], offset halted
+    je 3f
     push rbp
     mov rbp, rsp
     push rax
@@ -178,9 +183,26 @@ __trap_quick_\index:
     pop rax
     pop rbp
     iretq
+3:  push rbp
+    mov rbp, rsp
+    call [rip + {quick_handlers} + 8*\index]
+    pop rbp
+    mov rsp, [rsp + 24]
+    ret
 .endm
 quick_interrupt 0
 quick_interrupt 1
+
+# Waits for an interrupt: with interrupts off before, and after. What is pending ends the `hlt`, because `sti` takes effect
+# after it.
+.balign 16
+.globl __roost_halt
+__roost_halt:
+    sti
+    hlt
+halted:
+    cli
+    ret
 
 # A ring-0 exception goes on below the interrupted stack pointer (and its red zone), so that it may nest and, one day,
 # block; where that pointer lies outside the current stack, or too near its end, it stays on the IST stack and the

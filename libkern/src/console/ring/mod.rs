@@ -210,6 +210,12 @@ impl<const SLOTS: usize> Ring<SLOTS> {
         self.tail.load(Ordering::Relaxed)
     }
 
+    /// Whether all that was reserved has been released.
+    pub(super) fn is_empty(&self) -> bool {
+        // Relaxed: as both above.
+        self.head.load(Ordering::Relaxed) == self.tail.load(Ordering::Relaxed)
+    }
+
     const fn index(position: u64) -> usize {
         position as usize % SLOTS
     }
