@@ -15,5 +15,5 @@ fn main() {
     timer::set_vector(VECTOR);
     timer::arm(1_000_000);
     // SAFETY: the handlers are in place, and `main` depends on nothing.
-    unsafe { irq::enable_and_halt() };
+    unsafe { irq::halt_until_interrupt() };
 }
