@@ -68,10 +68,10 @@ fn a_dump_shows_each_kthread_what_it_waits_for_and_from_where() {
     new.join();
     sleepers.into_iter().for_each(|(sleeper, _)| sleeper.join());
     joiner.join();
-    // A join returns a moment before the core has left the stack.
+    // A join returns a moment before the core has left the stack, and a core may have taken it for its idle loop since.
     yield_until("those that are gone not to be listed", || {
         let text = dump();
-        ids.iter().all(|&id| entry(&text, id).is_none())
+        ids.iter().all(|&id| entry(&text, id).is_none_or(|line| line.contains("`idle`")))
     });
     assert!(text.contains("kthreads in the pool"), "{text}");
 }
