@@ -48,11 +48,13 @@ fn a_panic_of_a_contained_kthread_is_told_to_who_joins_it_and_to_nobody_else() {
         let error = failing.join().expect_err("it panicked");
         assert_eq!(error.message(), alloc::format!("expected, in core {core}"));
         assert_eq!(DROPPED.load(Ordering::Relaxed), dropped, "what is on its stack stays there");
-        // It is there to be seen, and the core goes on.
-        let mut dump = String::new();
-        kthread::dump(&mut dump).expect("a string takes everything");
-        let line = dump.lines().find(|line| line.starts_with(&alloc::format!("kthread {id} ")));
-        assert!(line.is_some_and(|line| line.contains("`failing`") && line.contains("it panicked")), "{line:?}");
+        // It is there to be seen, once it sleeps, and the core goes on.
+        yield_until("who panicked to sleep for ever", || {
+            let mut dump = String::new();
+            kthread::dump(&mut dump).expect("a string takes everything");
+            let line = dump.lines().find(|line| line.starts_with(&alloc::format!("kthread {id} ")));
+            line.is_some_and(|line| line.contains("`failing`") && line.contains("it panicked"))
+        });
         assert_eq!(kthread::call(core, cpu::id), core);
         assert_eq!(GO.up_many(3), 3);
         for (n, other) in others.into_iter().enumerate() {
