@@ -186,8 +186,8 @@ __trap_quick_\index:
 3:  push rbp
     mov rbp, rsp
     call [rip + {quick_handlers} + 8*\index]
+    mov rsp, [rsp + 32]
     pop rbp
-    mov rsp, [rsp + 24]
     ret
 .endm
 quick_interrupt 0
@@ -198,10 +198,13 @@ quick_interrupt 1
 .balign 16
 .globl __roost_halt
 __roost_halt:
+    push rbp
+    mov rbp, rsp
     sti
     hlt
 halted:
     cli
+    pop rbp
     ret
 
 # A ring-0 exception goes on below the interrupted stack pointer (and its red zone), so that it may nest and, one day,

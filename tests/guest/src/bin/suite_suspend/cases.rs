@@ -70,7 +70,8 @@ fn what_is_waited_for_may_come_by_an_interrupt_at_any_instruction() -> Result<()
     let (woke, rounds) = (WOKE.load(Ordering::Relaxed), rounds.load(Ordering::Relaxed));
     // Before the sleep, in the middle, and after it.
     assert!(woke > 30 && rounds - woke > 10, "{woke} of {rounds} woke a sleeper");
-    assert!(addresses > 100, "{addresses} addresses");
+    // Most of the way is with interrupts off.
+    assert!(addresses > 50, "{addresses} addresses");
     assert_eq!(UNITS.available(), 0);
     Ok(())
 }
@@ -87,7 +88,7 @@ fn a_message_may_come_by_an_interrupt_at_any_instruction_of_the_way_to_the_halt(
         });
     };
     let addresses = sweep_unchanged("message", act, |_| UNITS.down())?;
-    assert!(addresses > 100, "{addresses} addresses");
+    assert!(addresses > 50, "{addresses} addresses");
     Ok(())
 }
 
