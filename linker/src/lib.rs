@@ -19,9 +19,11 @@ use std::{env, fs};
 /// To be called from a build script. Prints a readable error, by `cargo::error`, if a binary has no entry point or
 /// several: the compiler's own message would speak of missing or duplicate language items.
 pub fn image() {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("image.ld");
-    println!("cargo::rerun-if-changed={}", script.display());
     println!("cargo::rerun-if-changed=src");
+    // In cargo's directory and not where this crate's source was: that path stays in build products which checkouts share
+    // that share a target directory, and one of them may be gone.
+    let script = out_dir().join("image.ld");
+    fs::write(&script, include_str!("../image.ld")).expect("cargo's own directory can be written to");
     let script = format!("-T{}", script.display());
     // rustc passes `-pie` before these; the last one wins.
     let arguments = [
@@ -49,6 +51,10 @@ pub fn image() {
     for problem in problems(&root) {
         println!("cargo::error={problem}");
     }
+}
+
+fn out_dir() -> PathBuf {
+    PathBuf::from(env::var_os("OUT_DIR").expect("cargo tells a build script where it may write"))
 }
 
 /// What is wrong with the entry points of the package's conventional binaries.
