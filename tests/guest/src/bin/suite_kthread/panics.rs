@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 
 use guest_tests::yield_until;
-use libkern::kthread::Builder;
 use libkern::kthread::sync::{Mutex, Semaphore};
+use libkern::kthread::{Builder, DEFAULT_STACK};
 use libkern::{cpu, kthread};
 
 use crate::other;
@@ -28,6 +28,12 @@ fn fail(depth: usize) -> usize {
     if depth == 0 { panic!("expected, in core {}", cpu::id()) } else { fail(depth - 1) + 1 }
 }
 
+/// A kthread whose stack is of a size of its own: those that are lost here are not, by way of the pool, the stacks on which
+/// cores started, which another case waits to see given back.
+fn one_of_odd_size() -> Builder<'static> {
+    Builder::new().stack_size(2 * DEFAULT_STACK)
+}
+
 #[libkern::test]
 fn a_panic_of_a_contained_kthread_is_told_to_who_joins_it_and_to_nobody_else() {
     static GO: Semaphore = Semaphore::new(0);
@@ -42,7 +48,7 @@ fn a_panic_of_a_contained_kthread_is_told_to_who_joins_it_and_to_nobody_else() {
                 Builder::new().core(core).spawn_contained(run).expect("memory")
             })
             .collect();
-        let failing = Builder::new().name("failing").core(core).spawn_contained(|| fail(3)).expect("memory");
+        let failing = one_of_odd_size().name("failing").core(core).spawn_contained(|| fail(3)).expect("memory");
         yield_until("the panic", || failing.is_finished());
         let id = failing.id();
         let error = failing.join().expect_err("it panicked");
@@ -81,12 +87,12 @@ fn what_others_use_of_a_stack_stays_when_its_kthread_has_panicked() {
         drop(Builder::new().core(core).spawn(look).expect("memory"));
         fail(0)
     };
-    let failing = Builder::new().core(core).spawn_contained(run).expect("memory");
+    let failing = one_of_odd_size().core(core).spawn_contained(run).expect("memory");
     assert!(failing.join().is_err());
     // Others of its size come and go.
     for _ in 0..50 {
         let scribble = || core::hint::black_box([!0_u64; 1_000]).iter().all(|&word| word == !0);
-        assert!(Builder::new().core(core).spawn(scribble).expect("memory").join());
+        assert!(one_of_odd_size().core(core).spawn(scribble).expect("memory").join());
     }
     GO.store(true, Ordering::Release);
     SEEN.down();
@@ -100,7 +106,7 @@ fn a_mutex_stays_locked_that_a_kthread_had_when_it_panicked() {
         *held = 1;
         fail(0)
     };
-    assert!(Builder::new().spawn_contained(run).expect("memory").join().is_err());
+    assert!(one_of_odd_size().spawn_contained(run).expect("memory").join().is_err());
     assert!(LOCK.try_lock().is_none());
     assert!(LOCK.lock_timeout(Duration::from_millis(1)).is_err());
 }
