@@ -23,6 +23,15 @@ static RIP: AtomicU64 = AtomicU64::new(0);
 /// What the interrupt does.
 static ACT: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
+/// A way on which an interrupt came at each instruction.
+#[derive(Debug)]
+pub struct Swept {
+    /// How many instructions it has until the halt.
+    pub instructions: usize,
+    /// To how many different addresses interrupts came: fewer, as those are not among them at which they were off.
+    pub addresses: usize,
+}
+
 /// So many rounds in which the core was halted end a sweep.
 const ENOUGH_HALTS: usize = 20;
 /// Instructions that no way to sleep is long.
@@ -43,12 +52,11 @@ fn is_after_halt(rip: u64) -> bool {
 /// Lets an interrupt, which calls `act`, come at each instruction that `sleep` executes, until it comes to a core that is
 /// halted. `sleep` must end by what `act` does, and is called once for each round; it is given the round's number.
 ///
-/// Reports how many instructions that were and of how many it was held back, and says how many different addresses it
-/// came to.
+/// Reports how many instructions that were and of how many it was held back, and says how long the way was.
 ///
 /// # Errors
 /// If instructions are not counted.
-pub fn sweep(name: &str, act: fn(), sleep: impl Fn(u64)) -> Result<usize, Skipped> {
+pub fn sweep(name: &str, act: fn(), sleep: impl Fn(u64)) -> Result<Swept, Skipped> {
     if !instructions_are_counted() {
         return Err(Skipped("instructions are not counted here"));
     }
@@ -93,7 +101,7 @@ fn settle() {
 
 /// Looks whether the sweep is without gaps. An interrupt that is due at some instruction either comes at it or, if interrupts
 /// are off there, at the first one at which they are on; and so do all that are due between the two.
-fn judge(name: &str, landings: &[Landing]) -> usize {
+fn judge(name: &str, landings: &[Landing]) -> Swept {
     let due = |round: usize| round as i64;
     let came = |round: usize| landings[round].after as i64;
     // What arming and the trap itself take.
@@ -118,5 +126,5 @@ fn judge(name: &str, landings: &[Landing]) -> usize {
     metric(&alloc::format!("{name}-stretches"), stretches, "count");
     metric(&alloc::format!("{name}-longest-stretch"), longest, "count");
     metric(&alloc::format!("{name}-addresses"), addresses.len(), "count");
-    addresses.len()
+    Swept { instructions: landings.len(), addresses: addresses.len() }
 }
