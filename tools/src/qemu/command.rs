@@ -51,8 +51,8 @@ impl Run<'_> {
         };
         args.add(&["-M", &board, "-smp", &smp.to_string(), "-m", &format!("{}K", mem.kib())]);
         if *machine == Machine::Microvm {
-            // The firmware that QEMU has for this board when it is without ACPI. It knows ACPI, too, and is done in a
-            // third of the time that SeaBIOS takes to look for disks that are not there.
+            // The firmware that QEMU has for this board when it is without ACPI. It knows ACPI, too, and does
+            // not look for disks that are not there, as SeaBIOS does: the first line comes 0.06 s earlier.
             args.add(&["-bios", "qboot.rom"]);
         }
         if remapped {
