@@ -100,6 +100,14 @@ impl Core {
         unsafe { arch::is_set_at::<{ offset_of!(Self, inbox.immediate) }, _>(self) }
     }
 
+    /// Whether the core has taken routine messages that it has not run.
+    #[inline(always)]
+    fn has_pending(&self) -> bool {
+        const FIRST: usize = offset_of!(Core, local.0) + offset_of!(Local, pending) + List::FIRST;
+        // SAFETY: a list is not empty if its first word is not zero.
+        unsafe { arch::is_set_at::<FIRST, _>(self) }
+    }
+
     fn as_here(&self) -> Here {
         Here(NonNull::from(self).cast())
     }
@@ -223,10 +231,10 @@ pub(crate) fn take_next() -> Option<(NonNull<Message>, Here)> {
     Some((pending.pop()?, here.as_here()))
 }
 
-/// As [`take_next`], which found nothing, of what others have sent and the core has not taken yet. Interrupts off; on if there
-/// is nothing.
+/// As [`take_next`], which found nothing, of what others have sent and the core has not taken yet. Interrupts off.
+/// `MAY_HAVE_WAITED`: whether it is worth a reading of the clock how long.
 #[inline(always)]
-pub(crate) fn take_sent() -> Option<(NonNull<Message>, Here)> {
+pub(crate) fn take_sent<const MAY_HAVE_WAITED: bool>() -> Option<(NonNull<Message>, Here)> {
     // SAFETY: interrupts are off, and the references end here.
     let (here, local) = unsafe {
         let here = Core::here();
@@ -234,10 +242,8 @@ pub(crate) fn take_sent() -> Option<(NonNull<Message>, Here)> {
     };
     // Immediate messages run in interrupt context only. Their interrupt is here, or about to be sent.
     if !here.has_immediate() && here.has_routine() {
-        return Some((take_first(here, local)?, here.as_here()));
+        return Some((take_first::<MAY_HAVE_WAITED>(here, local)?, here.as_here()));
     }
-    // SAFETY: the idle loop depends on nothing here.
-    unsafe { irq::enable() };
     None
 }
 
@@ -272,16 +278,16 @@ pub(crate) fn take_routine_if(wanted: impl FnOnce(Run) -> bool) -> Option<NonNul
 /// Moves what is in the queue to what the core has taken.
 #[inline(never)]
 pub(super) fn collect(core: &Core, local: &mut Local) {
-    let taken = empty_queue(core, local);
+    let taken = empty_queue::<true>(core, local);
     local.pending.append(taken);
 }
 
 /// Takes the first of the queue, and moves the others to what the core has taken, of which there is nothing. Most often there
 /// is one, which then goes through no list.
 #[inline(never)]
-fn take_first(core: &Core, local: &mut Local) -> Option<NonNull<Message>> {
+fn take_first<const MAY_HAVE_WAITED: bool>(core: &Core, local: &mut Local) -> Option<NonNull<Message>> {
     debug_assert!(local.pending.peek().is_none(), "what was sent earlier comes first");
-    let mut taken = empty_queue(core, local);
+    let mut taken = empty_queue::<MAY_HAVE_WAITED>(core, local);
     let first = taken.pop();
     local.pending.append(taken);
     first
@@ -289,7 +295,7 @@ fn take_first(core: &Core, local: &mut Local) -> Option<NonNull<Message>> {
 
 /// All that is in the queue. Counts it, and notes how long the first of it has waited.
 #[inline(always)]
-fn empty_queue(core: &Core, local: &mut Local) -> List {
+fn empty_queue<const MAY_HAVE_WAITED: bool>(core: &Core, local: &mut Local) -> List {
     let (mut count, mut nodes) = (0, 0);
     let taken = core.inbox.routine.take(|message| {
         count += 1;
@@ -297,7 +303,7 @@ fn empty_queue(core: &Core, local: &mut Local) -> List {
     });
     local.counts.taken += count;
     local.nodes.come(nodes as isize);
-    if let Some(first) = taken.peek() {
+    if MAY_HAVE_WAITED && let Some(first) = taken.peek() {
         // SAFETY: this core's message.
         let since = unsafe { first.as_ref() }.since;
         let waited = arch::clock::tsc().saturating_sub(since);
@@ -392,21 +398,47 @@ pub(super) fn end_halt(inbox: &Inbox) -> bool {
     halted
 }
 
-/// Spins until something comes or `ticks` of the clock have passed, and says whether something came. Interrupts on; a
-/// poll, in which senders see a core that looks.
-pub(crate) fn poll(ticks: u64) -> bool {
-    /// Reading the clock takes longer than looking.
+/// Spins until a routine message comes, which it takes, or `ticks` of the clock have passed. For the idle loop; interrupts on,
+/// and off if there is a message. Senders see a core that looks.
+pub(crate) fn poll(ticks: u64) -> Option<(NonNull<Message>, Here)> {
+    /// Reading the clock takes longer than looking, so it begins when an answer does not come at once.
     const LOOKS_PER_READING: usize = 8;
-    let end = arch::clock::tsc().wrapping_add(ticks);
+    // SAFETY: the idle loop stays on its core, whoever interrupts it. What interrupts write is looked at in one instruction.
+    let here = unsafe { Core::here() };
+    let has_come = || here.has_routine() || here.has_pending();
+    // What is there at the first look may have waited; afterwards, for no longer than between two looks.
+    if has_come()
+        && let Some(taken) = close_and_take::<true>()
+    {
+        return Some(taken);
+    }
+    let mut end = None;
     loop {
         for _ in 0..LOOKS_PER_READING {
-            if !inbox().routine.is_empty() {
-                return true;
-            }
             arch::relax();
+            if has_come()
+                && let Some(taken) = close_and_take::<false>()
+            {
+                return Some(taken);
+            }
         }
-        if end.wrapping_sub(arch::clock::tsc()) as i64 <= 0 {
-            return false;
+        let now = arch::clock::tsc();
+        let end = *end.get_or_insert(now.wrapping_add(ticks));
+        if end.wrapping_sub(now) as i64 <= 0 {
+            return None;
         }
     }
+}
+
+/// What the idle loop runs next, with interrupts off then. They are on before, and stay so if an immediate message is to come
+/// first, which it does by its interrupt.
+#[inline(always)]
+fn close_and_take<const MAY_HAVE_WAITED: bool>() -> Option<(NonNull<Message>, Here)> {
+    irq::disable();
+    let taken = take_next().or_else(take_sent::<MAY_HAVE_WAITED>);
+    if taken.is_none() {
+        // SAFETY: the idle loop depends on nothing here.
+        unsafe { irq::enable() };
+    }
+    taken
 }

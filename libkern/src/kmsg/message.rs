@@ -6,7 +6,7 @@
 
 #[cfg(not(all(loom, test)))]
 use core::hint::select_unpredictable;
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr::{self, NonNull};
 
 use crate::sync::atomic::{AtomicPtr, Ordering};
@@ -84,6 +84,9 @@ pub(super) struct List {
 unsafe impl Send for List {}
 
 impl List {
+    /// Where the word is that is not zero if there is a message.
+    pub(super) const FIRST: usize = offset_of!(List, first);
+
     pub(super) const fn new() -> Self {
         Self { first: ptr::null_mut(), last: ptr::null_mut() }
     }

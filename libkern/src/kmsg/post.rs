@@ -117,11 +117,13 @@ unsafe fn send_routine_slowly<F: FnOnce(Routine) + Send>(core: usize, f: F, flag
     unsafe {
         let nodes = &mut Local::here().nodes;
         let message = nodes.take();
-        if !arch::is_here(core) {
-            nodes.gone();
-        }
         Message::fill::<Routine, F>(message, f);
-        post_routine(core, message);
+        if arch::is_here(core) {
+            post_here(message);
+        } else {
+            nodes.gone();
+            post_there(core, message);
+        }
         irq::restore(flags);
     }
 }

@@ -48,17 +48,22 @@ pub(crate) fn run() -> ! {
             handle(message, here);
             continue;
         }
-        if let Some((message, here)) = kmsg::take_sent() {
+        if let Some((message, here)) = kmsg::take_sent::<true>() {
             handle(message, here);
             continue;
         }
+        // SAFETY: the idle loop depends on nothing here.
+        unsafe { irq::enable() };
         if console::drain(DRAIN_BUDGET) == Drained::More {
             continue;
         }
         mem::answer_trim();
         pool::trim_if_needed();
         let ticks = POLL_TICKS.load(Ordering::Relaxed);
-        if ticks > 0 && kmsg::poll(ticks) {
+        if ticks > 0
+            && let Some((message, here)) = kmsg::poll(ticks)
+        {
+            handle(message, here);
             continue;
         }
         irq::disable();

@@ -6,6 +6,7 @@ use core::time::Duration;
 use guest_tests::{send_as_it_halts, spin_for, spin_until, wake_in_turn};
 use libkern::sync::IrqGuard;
 use libkern::testing::{Skipped, metric, skip};
+use libkern::time::Instant;
 use libkern::{cpu, kmsg, kthread};
 
 use crate::target;
@@ -125,6 +126,18 @@ fn a_core_that_polls_is_not_interrupted() -> Result<(), Skipped> {
     // The poll ends early for none of them: with something to do, they go on to halt.
     kthread::call_all(|_| {});
     Ok(())
+}
+
+#[libkern::test(ids = ["M8", "M19"])]
+fn a_core_that_polls_sees_what_its_own_interrupts_send() {
+    const POLL: Duration = Duration::from_secs(20);
+    kthread::set_idle_poll(POLL);
+    let began = Instant::now();
+    // The timer's interrupt wakes who sleeps here by a message of this core to itself.
+    kthread::sleep(Duration::from_millis(1));
+    let took = began.elapsed();
+    kthread::set_idle_poll(Duration::ZERO);
+    assert!(took < POLL / 2, "awake after {took:?}, when the poll had ended");
 }
 
 #[libkern::test(ids = ["M8", "M11", "M14"])]
