@@ -85,6 +85,7 @@ unsafe impl Send for List {}
 
 impl List {
     /// Where the word is that is not zero if there is a message.
+    #[allow(dead_code, reason = "for assembly, which the host has none of")]
     pub(super) const FIRST: usize = offset_of!(List, first);
 
     pub(super) const fn new() -> Self {
