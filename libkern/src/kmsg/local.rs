@@ -406,7 +406,8 @@ pub(crate) fn poll(ticks: u64) -> Option<(NonNull<Message>, Here)> {
     // SAFETY: the idle loop stays on its core, whoever interrupts it. What interrupts write is looked at in one instruction.
     let here = unsafe { Core::here() };
     let has_come = || here.has_routine() || here.has_pending();
-    // What is there at the first look may have waited; afterwards, for no longer than between two looks.
+    // What is there at the first look may have waited; afterwards, for no longer than between two looks, unless something
+    // interrupts the core there.
     if has_come()
         && let Some(taken) = close_and_take::<true>()
     {
