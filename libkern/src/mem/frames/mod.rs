@@ -45,7 +45,7 @@ mod usage;
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
-use cache::{BATCH, CAPACITY};
+use cache::{BATCH, CAPACITY, Stock};
 pub use owned::{Frame, Run};
 use plan::Plan;
 pub use request::{Limit, Managed, OutOfMemory, RunRequest};
@@ -54,6 +54,7 @@ pub use usage::FrameUse;
 
 use super::phys::PhysAddr;
 use crate::arch::PAGE_SIZE;
+use crate::sync::LeafLock;
 
 /// A core's batch is at most this fraction of what is free: the last frames go to whoever needs them, one by one.
 const SHARE: usize = 64;
@@ -197,30 +198,32 @@ pub(super) struct Counts {
     pub(super) used: [usize; FrameUse::COUNT],
 }
 
-/// Counts frames. Exact if nobody takes or frees any meanwhile.
+/// Counts frames. Exact as far as nobody takes or frees any meanwhile: who does so for one use changes nothing of others.
 pub(super) fn counts() -> Counts {
     let (total, in_pool) = {
         let pool = POOL.lock();
         (pool.total_frames(), pool.free_frames())
     };
-    with_stocks(total, in_pool)
+    with_stocks(total, in_pool, |stock, count| stock.with(count))
 }
 
-/// The same for code that runs while everything else has been stopped: `None` if the pool's lock is taken.
+/// The same for code that runs while everything else has been stopped: `None` if the pool's lock is taken. A stock whose
+/// lock is taken is passed over: its core was stopped at work with it.
 pub(super) fn try_counts() -> Option<Counts> {
     let (total, in_pool) = {
         let pool = POOL.try_lock()?;
         (pool.total_frames(), pool.free_frames())
     };
-    Some(with_stocks(total, in_pool))
+    Some(with_stocks(total, in_pool, |stock, count| {
+        let _ = stock.try_with(count);
+    }))
 }
 
-/// A stock whose lock is taken is passed over: its core is at work with it, or was stopped there.
-fn with_stocks(total: usize, in_pool: usize) -> Counts {
+fn with_stocks(total: usize, in_pool: usize, with: impl Fn(&LeafLock<Stock>, &mut dyn FnMut(&mut Stock))) -> Counts {
     let mut used = [0isize; FrameUse::COUNT];
     let mut in_stocks = 0;
     for core in STOCKS.iter().chain([&*OFFLINE]) {
-        core.try_with(|stock| {
+        with(core, &mut |stock| {
             in_stocks += stock.len();
             for usage in FrameUse::ALL {
                 used[usage as usize] += stock.used(usage);

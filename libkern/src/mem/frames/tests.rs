@@ -1,5 +1,6 @@
 //! Frames as others see them, on the host's stand-in for memory.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
@@ -153,4 +154,29 @@ fn a_storm_on_four_cores_that_pass_frames_around_conserves_them() {
         drop(senders);
     });
     assert_eq!((in_use(), free_now()), before);
+}
+
+/// Who is at work with its stock while another core counts has what it has all the same.
+#[test]
+fn what_is_held_is_counted_however_busy_its_core_is() {
+    const HELD: usize = 20;
+    let _machine = machine();
+    let before = in_use();
+    let (started, is_busy) = mpsc::channel();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            crate::mem::core_online();
+            let held: Vec<_> = (0..HELD).map(|_| alloc(USE).expect("there is memory")).collect();
+            started.send(()).expect("the other one waits for it");
+            while !stop.load(Ordering::Relaxed) {
+                drop(alloc(FrameUse::Devices).expect("there is memory"));
+            }
+            drop(held);
+        });
+        is_busy.recv().expect("the other one says so");
+        let wrong = (0..100_000).find_map(|_| Some(in_use() - before).filter(|&held| held != HELD));
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(wrong, None, "of {HELD}");
+    });
 }
