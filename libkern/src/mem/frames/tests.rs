@@ -175,8 +175,8 @@ fn what_is_held_is_counted_however_busy_its_core_is() {
             drop(held);
         });
         is_busy.recv().expect("the other one says so");
-        let wrong = (0..100_000).find_map(|_| Some(in_use() - before).filter(|&held| held != HELD));
+        let wrong = (0..100_000).map(|_| in_use()).find(|&used| used != before + HELD);
         stop.store(true, Ordering::Relaxed);
-        assert_eq!(wrong, None, "of {HELD}");
+        assert_eq!(wrong, None, "used, of {before} and {HELD}");
     });
 }
