@@ -3,5 +3,7 @@
 
 #![no_std]
 
+pub mod call;
 pub mod exit;
 pub mod note;
+pub mod process;
