@@ -21,6 +21,7 @@ pub mod console;
 pub mod kmsg;
 pub mod kthread;
 pub mod mem;
+pub mod proc;
 pub mod random;
 pub mod sync;
 pub mod time;

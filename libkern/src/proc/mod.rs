@@ -1,0 +1,6 @@
+//! Processes.
+
+pub mod image;
+mod state;
+
+pub use state::State;
