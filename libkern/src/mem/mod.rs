@@ -1,4 +1,4 @@
-//! Memory: frames, and the heap that stands on them.
+//! Memory: frames, the heap that stands on them, and address spaces.
 //!
 //! | module | what it owns |
 //! |---|---|
@@ -7,6 +7,7 @@
 //! | `heap` | objects of any size; behind [`Heap`], which Rust's `alloc` uses |
 //! | `report` | who holds the memory |
 //! | `stack` | kernel stacks |
+//! | [`space`] | address spaces of processes |
 //!
 //! # Life
 //!
@@ -23,6 +24,7 @@ pub mod frames;
 mod heap;
 pub mod phys;
 mod report;
+pub mod space;
 #[cfg(not(any(test, feature = "hosted")))]
 pub mod stack;
 #[cfg(test)]

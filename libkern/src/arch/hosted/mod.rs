@@ -20,6 +20,7 @@
 //! | [`irq`] | whether this core takes interrupts: read, turn off, put back |
 //! | [`clock`] | nanoseconds since some moment |
 //! | [`timer`] | this core's one-shot timer: arm, disarm |
+//! | [`user_tables`] | page tables of a process |
 //! | [`relax`] | the body of a loop that waits for another core |
 //! | [`direct_map_base`] | virtual address of physical address 0 |
 //! | [`direct_map_len`] | bytes of physical memory, from 0, that the direct map reaches |
@@ -46,6 +47,8 @@ pub mod irq;
 mod ram;
 pub mod slot;
 pub mod timer;
+#[path = "../x86_64/user_tables.rs"]
+pub mod user_tables;
 
 pub use cores::{CoreGuard, core_id, enter_core, percore_base, percore_delta, try_enter_core};
 pub use ram::{direct_map_base, direct_map_len};

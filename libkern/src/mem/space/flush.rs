@@ -1,0 +1,91 @@
+//! What was unmapped, until no processor knows it any more.
+//!
+//! The frames are remembered here and not in themselves, where a kernel stack's are linked: until all processors have
+//! forgotten the mapping, a process on another core can write to them.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::arch::user_tables::{Owner, UserLeaf};
+use crate::mem::frames::{Frame, FrameUse};
+use crate::mem::phys::PhysAddr;
+
+/// What frames of processes count as.
+pub(super) const USE: FrameUse = FrameUse::Processes;
+
+/// Frames for which nothing need be allocated.
+const IN_PLACE: usize = 8;
+
+/// A range of which some processors may still know what was there, and the frames that were.
+///
+/// Whoever has it makes all cores that have the space loaded forget the range, if [`is_needed`](Self::is_needed), and then
+/// says [`is_done`](Self::is_done), which frees the frames. One that is dropped instead keeps them for ever: better a leak
+/// than memory that two have.
+///
+/// # Invariants
+/// The frames were a space's own and are nobody else's now.
+#[derive(Debug)]
+#[must_use = "its frames are free only when it is done"]
+pub struct Flush {
+    range: Range<usize>,
+    is_needed: bool,
+    len: usize,
+    few: [PhysAddr; IN_PLACE],
+    more: Vec<PhysAddr>,
+}
+
+impl Flush {
+    pub(super) fn new(range: Range<usize>) -> Self {
+        Self { range, is_needed: false, len: 0, few: [PhysAddr::new(0); IN_PLACE], more: Vec::new() }
+    }
+
+    /// Makes room for `frames`, and says whether there was.
+    pub(super) fn reserve(&mut self, frames: usize) -> bool {
+        frames <= IN_PLACE || self.more.try_reserve(frames - IN_PLACE).is_ok()
+    }
+
+    /// Adds what was mapped, for which there is room.
+    pub(super) fn add(&mut self, leaf: &UserLeaf) {
+        // A processor marks a mapping as used before it remembers it.
+        self.is_needed |= leaf.was_accessed;
+        if leaf.owner == Owner::Space {
+            let frame = PhysAddr::new(leaf.phys);
+            match self.few.get_mut(self.len) {
+                Some(place) => *place = frame,
+                None => self.more.push(frame),
+            }
+            self.len += 1;
+        }
+    }
+
+    pub(super) fn require(&mut self) {
+        self.is_needed = true;
+    }
+
+    /// The addresses that must be forgotten.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+
+    /// Whether some processor may know any of it.
+    #[must_use]
+    pub fn is_needed(&self) -> bool {
+        self.is_needed
+    }
+
+    /// Frames that will be free.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.len
+    }
+
+    /// Says that no processor knows any of it. The frames are free.
+    pub fn is_done(self) {
+        let few = &self.few[..self.len.min(IN_PLACE)];
+        for &frame in few.iter().chain(&self.more) {
+            // SAFETY: by the invariant; the value ends.
+            drop(unsafe { Frame::from_raw(frame, USE) });
+        }
+    }
+}
