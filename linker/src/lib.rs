@@ -11,8 +11,12 @@
 //! It applies `image.ld`, which lays the ELF out so that GRUB (multiboot2) and `qemu -kernel` (PVH) both boot it.
 //! Nothing else is needed: the target is the stock one, the linker the one that the toolchain uses anyway.
 
+mod program;
+
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+
+pub use program::{isolated, program};
 
 /// Emits what cargo needs to link every binary and test of the calling package as an image.
 ///
@@ -20,18 +24,25 @@ use std::{env, fs};
 /// several: the compiler's own message would speak of missing or duplicate language items.
 pub fn image() {
     println!("cargo::rerun-if-changed=src");
+    // rustc passes `-pie` before these; the last one wins.
+    let root = link_arguments(("image.ld", include_str!("../image.ld")), &["-static", "-no-pie"]);
+    for problem in problems(&root) {
+        println!("cargo::error={problem}");
+    }
+}
+
+/// Emits arguments to link the calling package's binaries and tests by a script of this name and text, with `arguments`
+/// beside those that all programs without a standard library want. Gives the package's directory.
+fn link_arguments((name, text): (&str, &str), arguments: &[&str]) -> PathBuf {
     // In cargo's directory and not where this crate's source was: that path stays in build products which checkouts share
     // that share a target directory, and one of them may be gone.
-    let script = out_dir().join("image.ld");
-    fs::write(&script, include_str!("../image.ld")).expect("cargo's own directory can be written to");
+    let script = out_dir().join(name);
+    fs::write(&script, text).expect("cargo's own directory can be written to");
     let script = format!("-T{}", script.display());
-    // rustc passes `-pie` before these; the last one wins.
-    let arguments = [
+    let common = [
         script.as_str(),
         "-nostartfiles",
         "-nostdlib",
-        "-static",
-        "-no-pie",
         "-Wl,-z,max-page-size=4096",
         "-Wl,-z,norelro",
         "-Wl,--build-id=none",
@@ -44,13 +55,11 @@ pub fn image() {
     let has_tests = root.join("tests").exists();
     let kinds = [("bins", has_binaries), ("tests", has_tests)];
     for (kind, _) in kinds.into_iter().filter(|&(_, present)| present) {
-        for argument in arguments {
+        for argument in common.iter().chain(arguments) {
             println!("cargo::rustc-link-arg-{kind}={argument}");
         }
     }
-    for problem in problems(&root) {
-        println!("cargo::error={problem}");
-    }
+    root
 }
 
 fn out_dir() -> PathBuf {

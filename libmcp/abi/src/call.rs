@@ -65,6 +65,16 @@ pub mod number {
     pub const ANONYMOUS: u64 = u64::MAX;
 }
 
+/// What may be done with memory, in arguments.
+pub mod rights {
+    /// Reading.
+    pub const READ: u64 = 1;
+    /// Writing; not together with [`EXECUTE`].
+    pub const WRITE: u64 = 2;
+    /// Executing.
+    pub const EXECUTE: u64 = 4;
+}
+
 /// Why a call failed. In [`Call::result`] as its negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i64)]

@@ -23,6 +23,12 @@ pub const MAX_VCORES: usize = 288;
 /// A vcore that has no core, in [`Info::core_of_vcore`].
 pub const NO_CORE: u16 = u16::MAX;
 
+/// Where the arguments begin, from [`Info`] on.
+pub const ARGS_AT: usize = 1024;
+
+/// The most bytes that arguments take, each with its NUL.
+pub const MAX_ARGS_LEN: usize = PAGE_LEN - ARGS_AT;
+
 /// Addresses of a process lie below this. The last page of the lower half is left out, so that no instruction is followed
 /// by an address that is none.
 pub const USER_END: usize = 0x7fff_ffff_f000;
@@ -237,6 +243,7 @@ unsafe impl Sync for VcoreSlot {}
 
 const _: () = {
     assert!(size_of::<Info>() == PAGE_LEN);
+    assert!(core::mem::offset_of!(Info, core_of_vcore) + size_of::<[u16; MAX_VCORES]>() <= ARGS_AT);
     assert!(size_of::<Data>() == PAGE_LEN);
     assert!(size_of::<VcoreSlot>() == PAGE_LEN);
     assert!(align_of::<VcoreSlot>() == PAGE_LEN);

@@ -137,7 +137,7 @@ impl Workspace {
     fn list(&self) -> String {
         let is_application = |package: &&cargo_metadata::Package| {
             package.targets.iter().any(|target| target.is_bin())
-                && package.dependencies.iter().any(|dependency| dependency.name == "roost-linker")
+                && package.dependencies.iter().any(|dependency| dependency.name == "libkern")
         };
         let names: Vec<_> = self.packages.iter().filter(is_application).map(|package| package.name.as_str()).collect();
         if names.is_empty() { "none in this workspace".to_owned() } else { names.join(", ") }

@@ -1,0 +1,114 @@
+//! System calls.
+//!
+//! A call that blocks is done some time after the trap has come back; the functions here wait for that, because a process
+//! without threads has nothing else to do.
+
+use core::arch::asm;
+use core::sync::atomic::Ordering;
+
+use mcp_abi::call::{ARGUMENTS, Call, Error, EventTarget, number};
+
+use crate::process;
+
+/// Gives calls to the kernel, and waits until all that it took are done. Says how many it took: all, unless
+/// there are none or more than [`MAX_BATCH`](mcp_abi::call::MAX_BATCH).
+pub fn run(calls: &mut [Call]) -> usize {
+    for call in calls.iter_mut() {
+        call.event = EventTarget { vcore_plus_one: 1, tag: 0 };
+    }
+    let taken = trap(calls.as_ptr(), calls.len());
+    for call in &calls[..taken.min(calls.len())] {
+        wait_for(call);
+    }
+    taken
+}
+
+/// Waits until a call that the kernel has taken is done.
+pub fn wait_for(call: &Call) {
+    while !call.is_done() {
+        let pending = &process::slot().notif_pending;
+        // Before the look below. Partner: the kernel posts, and then sets it.
+        pending.store(0, Ordering::SeqCst);
+        if call.is_done() {
+            break;
+        }
+        wait();
+    }
+}
+
+/// Makes one call, and waits until it is done.
+///
+/// # Errors
+/// What the call says.
+pub fn one(number: u32, args: [u64; ARGUMENTS]) -> Result<u64, Error> {
+    let mut call = Call::new(number, args);
+    // Nothing is to be told if it is done when the trap returns, which most are.
+    call.event = EventTarget { vcore_plus_one: u32::from(may_block(number)), tag: 0 };
+    if trap(&raw const call, 1) == 0 {
+        return Err(Error::BadAddress);
+    }
+    wait_for(&call);
+    call.outcome()
+}
+
+fn may_block(number: u32) -> bool {
+    matches!(number, number::SLEEP | number::UNMAP | number::PROTECT)
+}
+
+/// Does nothing, by way of the kernel.
+///
+/// # Errors
+/// If this process was not given the call.
+#[inline]
+pub fn null() -> Result<(), Error> {
+    one(number::NULL, [0; ARGUMENTS]).map(drop)
+}
+
+/// Lets other processes run.
+///
+/// # Errors
+/// If this process was not given the call.
+pub fn yield_now() -> Result<(), Error> {
+    one(number::YIELD, [0; ARGUMENTS]).map(drop)
+}
+
+/// Waits until something is posted, or has been since `notif_pending` was last clear; perhaps for less.
+pub fn wait() {
+    // Without the call there is nothing to wait with, and the caller looks again.
+    let _ = one(number::WAIT, [0; ARGUMENTS]);
+}
+
+/// Comes back after so many nanoseconds.
+///
+/// # Errors
+/// [`Error::Aborted`]; or if this process was not given the call.
+pub fn sleep_ns(ns: u64) -> Result<(), Error> {
+    one(number::SLEEP, [ns, 0, 0, 0, 0]).map(drop)
+}
+
+/// Ends this process.
+pub fn exit(status: u64) -> ! {
+    // One that was not given the call ends by an instruction that it must not execute.
+    let _ = one(number::EXIT, [status, 0, 0, 0, 0]);
+    loop {
+        // SAFETY: the end.
+        unsafe { asm!("ud2", options(nomem, nostack)) };
+    }
+}
+
+/// The trap. Registers as `mcp_abi::call` says.
+#[inline(always)]
+fn trap(calls: *const Call, count: usize) -> usize {
+    let taken;
+    // SAFETY: whatever the kernel does to this process's memory, it does to the calls, whose owner has given them for that.
+    unsafe {
+        asm!(
+            "syscall",
+            in("rdi") calls, in("rsi") count,
+            lateout("rax") taken,
+            clobber_abi("C"),
+            options(nostack),
+        );
+    }
+    taken
+}

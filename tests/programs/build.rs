@@ -1,0 +1,5 @@
+//! Links the crate's binaries as programs of isolated processes.
+
+fn main() {
+    roost_linker::isolated();
+}
