@@ -8,13 +8,13 @@
 //! The loop holds nothing from one round to the next: a message that blocks takes this stack away, and the core goes on
 //! with another one from the beginning. And one that blocked returns here on whatever core it is then.
 
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use super::switch::current;
 use super::thread::Name;
 use super::{pool, watch};
-use crate::arch::switch::restart;
+use crate::arch::switch::restart as restart_at;
 use crate::arch::{clock, irq};
 use crate::console::{self, Drained};
 use crate::kmsg::{self, Halt, Here, Message, Routine};
@@ -34,6 +34,14 @@ pub fn set_idle_poll(duration: core::time::Duration) {
     POLL_TICKS.store(clock::ns_to_ticks(ns), Ordering::Relaxed);
 }
 
+/// What an idle core does before it drains and halts.
+static HOOK: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Has every core call `hook` where it finds no message, interrupts off: it goes to ring 3, or returns and has them off.
+pub(crate) fn set_idle_hook(hook: fn()) {
+    HOOK.store(hook as *mut (), Ordering::Release);
+}
+
 /// The name of a kthread on which the idle loop runs.
 pub(super) fn name() -> Name {
     const IDLE: &str = "idle";
@@ -51,6 +59,11 @@ pub(crate) fn run() -> ! {
         if let Some((message, here)) = kmsg::take_sent::<true>() {
             handle(message, here);
             continue;
+        }
+        let hook = HOOK.load(Ordering::Acquire);
+        if !hook.is_null() {
+            // SAFETY: only `set_idle_hook` writes the pointer, and it writes such functions.
+            unsafe { core::mem::transmute::<*mut (), fn()>(hook)() };
         }
         // SAFETY: the idle loop depends on nothing here.
         unsafe { irq::enable() };
@@ -105,7 +118,22 @@ pub fn finish(_: Routine) -> ! {
     // SAFETY: the running kthread is alive.
     let me = unsafe { current().0.as_ref() };
     // SAFETY: the end of the running stack, on which nothing is needed any more: the idle loop holds nothing.
-    unsafe { restart(me.bounds.hi, again) }
+    unsafe { restart_at(me.bounds.hi, again) }
+}
+
+/// Leaves whatever is on the running stack behind, without dropping it, for the idle loop.
+///
+/// # Safety
+/// Nothing that is on the stack is needed, no lock is held, and interrupts are off.
+pub(crate) unsafe fn restart() -> ! {
+    // SAFETY: the running kthread is alive, and its stack the one that runs; the caller's word.
+    unsafe { restart_at(current().0.as_ref().bounds.hi, again) }
+}
+
+/// Gives the running kthread, which works for somebody, that one's name; or, with none, that of the idle loop again.
+pub(crate) fn rename_current(new: Option<&str>) {
+    // SAFETY: the running kthread is alive, and its name its own to change.
+    unsafe { current().0.as_ref() }.name.set(new.map_or_else(name, Name::new));
 }
 
 extern "C" fn again() -> ! {

@@ -72,7 +72,7 @@ on_metal! {
     pub(crate) use contain::{EndAlone, may_end_alone};
     pub use dump::{Description, current_description, dump};
     pub(crate) use dump::{description_on, dump_stopped};
-    pub(crate) use idle::run as run_idle;
+    pub(crate) use idle::{rename_current, restart as restart_idle, run as run_idle, set_idle_hook};
     pub use idle::{finish, set_idle_poll};
     pub(crate) use pool::adopt_running;
     pub use pool::{DEFAULT_STACK, MAX_STACK, MIN_STACK, SpawnError, trim};
@@ -81,7 +81,7 @@ on_metal! {
     pub use sleepers::set_sleep_limit;
     pub use spawn::{Builder, JoinHandle, id, spawn};
     pub use switch::yield_now;
-    pub(crate) use switch::{assert_may_block, block, block_as, current, unlock_and_wake, unlock_and_wake_on, wake, wake_on};
+    pub(crate) use switch::{assert_may_block, is_launch, block, block_as, current, unlock_and_wake, unlock_and_wake_on, wake, wake_on};
     pub(crate) use thread::{Sleeper, Wait};
     pub(crate) use wait::{WaitGuard, WaitLock};
     pub use watch::Expecting;

@@ -88,12 +88,12 @@ pub(crate) fn assert_may_block(what: &'static str) {
 
 #[cold]
 #[inline(never)]
-fn must_not_block(what: &'static str) -> ! {
+fn must_not_block(what: &'static str) {
     if let Some(handler) = kmsg::current_immediate() {
         panic!("{what} would block in an immediate message, whose handler is {handler:#018x}");
     }
+    // Returns where this is a trap from ring 3, which may: it is a kthread's work from now on.
     sync::assert_may_block(what);
-    unreachable!("the depth was not zero a moment ago");
 }
 
 /// Blocks the running kthread until it is woken. `guard` is of the queue in which the caller has entered it; it is released
@@ -214,6 +214,11 @@ fn wake_elsewhere(sleeper: Sleeper, core: usize, flags: irq::Flags) {
         kmsg::post_routine(core, sleeper.0.as_ref().message());
         irq::restore(flags);
     }
+}
+
+/// Whether a message that calls `run` launches a kthread.
+pub(crate) fn is_launch(run: Run) -> bool {
+    ptr::fn_addr_eq(run, launch as Run)
 }
 
 /// The function of launch messages: leaves the idle loop for the kthread whose message it is.

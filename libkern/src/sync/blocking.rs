@@ -1,6 +1,6 @@
 //! Refusing to block where that must not be, with the culprit's name.
 
-use super::depth::{HANDLER, interrupts_off, locks_held, may_block};
+use super::depth::{HANDLER, interrupts_off, leave_user_trap, locks_held, may_block};
 use super::spin::last_taken;
 use crate::arch;
 
@@ -17,7 +17,10 @@ pub fn assert_may_block(what: &str) {
 
 #[cold]
 #[inline(never)]
-fn must_not_block(what: &str) -> ! {
+fn must_not_block(what: &str) {
+    if leave_user_trap() {
+        return;
+    }
     let (locks, off) = (locks_held(), interrupts_off());
     if locks > 0 {
         panic!("{what} would block with {locks} spin lock(s) held, the last one `{}`", last_taken());

@@ -54,6 +54,8 @@ pub struct CoreBlock {
     /// Those of a stack that has nobody else to keep them.
     own: StackBounds,
     interrupt: StackBounds,
+    /// Where the entry from ring 3 puts a stack pointer for a moment.
+    user_sp: Cell<usize>,
     tss: TaskStateSegment,
     gdt: GlobalDescriptorTable,
 }
@@ -66,6 +68,7 @@ pub(super) mod offsets {
     pub const STACK: usize = offset_of!(CoreBlock, stack);
     pub const OWN_HI: usize = offset_of!(CoreBlock, own) + HI;
     pub const INTERRUPT: usize = offset_of!(CoreBlock, interrupt);
+    pub const USER_SP: usize = offset_of!(CoreBlock, user_sp);
     pub const LO: usize = offset_of!(StackBounds, lo);
     pub const HI: usize = offset_of!(StackBounds, hi);
 }
@@ -101,7 +104,24 @@ impl TrapStack {
         TrapStack::MachineCheck,
         TrapStack::DoubleFault,
     ];
+
+    /// The one that a vector enters on.
+    pub(super) fn of_vector(vector: usize) -> TrapStack {
+        match vector {
+            1 => TrapStack::Debug,
+            2 => TrapStack::Nmi,
+            8 => TrapStack::DoubleFault,
+            18 => TrapStack::MachineCheck,
+            0..32 => TrapStack::Exception,
+            _ => TrapStack::Interrupt,
+        }
+    }
 }
+
+/// Selectors of the kernel's code, and of a process's data and code.
+pub(super) const KERNEL_CODE: u16 = 0x08;
+pub(super) const USER_DATA: u16 = 0x18 | 3;
+pub(super) const USER_CODE: u16 = 0x20 | 3;
 
 /// Bytes at the top of each trap stack that hold the address of the core's block.
 const TRAP_STACK_HEADER: usize = 16;
@@ -134,6 +154,7 @@ impl CoreBlock {
             stack: ptr::null(),
             own: StackBounds { lo: 0, hi: 0 },
             interrupt: StackBounds { lo: 0, hi: 0 },
+            user_sp: Cell::new(0),
             tss: TaskStateSegment::new(),
             gdt: GlobalDescriptorTable::new(),
         }
@@ -190,6 +211,13 @@ impl CoreBlock {
         GsBase::write(VirtAddr::from_ptr(addr_of!(*self)));
         let code = self.gdt.append(Descriptor::kernel_code_segment());
         let data = self.gdt.append(Descriptor::kernel_data_segment());
+        // In this order, with which `sysret` reckons.
+        let user_data = self.gdt.append(Descriptor::user_data_segment());
+        let user_code = self.gdt.append(Descriptor::user_code_segment());
+        debug_assert!(
+            user_data.0 == USER_DATA && user_code.0 == USER_CODE,
+            "the segments lie where entry and exit want them"
+        );
         let tss = addr_of_mut!(self.tss);
         // SAFETY: the block lives for ever, so does the task state in it.
         let task = self.gdt.append(unsafe { Descriptor::tss_segment_unchecked(tss) });

@@ -105,6 +105,14 @@ pub fn set_quick_handler(vector: u8, handler: extern "C" fn()) {
     slot.store(handler as *mut (), Ordering::Release);
 }
 
+/// What the stub of `vector` calls, if it has one of its own.
+#[must_use]
+pub fn quick_handler(vector: u8) -> Option<extern "C" fn()> {
+    let slot = __roost_quick.get(usize::from(vector.checked_sub(FIRST_QUICK)?))?;
+    // SAFETY: only such functions are ever stored there.
+    Some(unsafe { core::mem::transmute::<*mut (), extern "C" fn()>(slot.load(Ordering::Acquire)) })
+}
+
 unsafe extern "C" {
     static __trap_stubs: u8;
     static __trap_quick_0: u8;
@@ -114,7 +122,7 @@ unsafe extern "C" {
 }
 
 /// Where the vectors from [`FIRST_QUICK`] on enter.
-fn quick_stubs(has_smap: bool) -> [usize; 2] {
+pub(super) fn quick_stubs(has_smap: bool) -> [usize; 2] {
     if has_smap {
         [addr_of!(__trap_quick_smap_0).addr(), addr_of!(__trap_quick_smap_1).addr()]
     } else {
@@ -141,14 +149,7 @@ fn build() -> InterruptDescriptorTable {
     let mut table = InterruptDescriptorTable::new();
     let entries: *mut Entry<x86_64::structures::idt::HandlerFunc> = (&raw mut table).cast();
     for vector in 0..256_usize {
-        let stack = match vector {
-            1 => TrapStack::Debug,
-            2 => TrapStack::Nmi,
-            8 => TrapStack::DoubleFault,
-            18 => TrapStack::MachineCheck,
-            0..32 => TrapStack::Exception,
-            _ => TrapStack::Interrupt,
-        };
+        let stack = TrapStack::of_vector(vector);
         let quick = vector.checked_sub(FIRST_QUICK.into()).and_then(|index| quick_stubs.get(index));
         let stub = quick.copied().unwrap_or(addr_of!(__trap_stubs).addr() + vector * STUB_LEN);
         let mut entry = Entry::missing();
