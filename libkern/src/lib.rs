@@ -31,9 +31,19 @@ on_metal! {
     pub mod dev;
     pub mod entry;
     pub mod machine;
+    mod syscall;
     pub mod testing;
 
     pub use entry::{ExitCode, Termination, exit, reboot};
+}
+
+/// The file of a program that the application's build script names by `roost_linker::program`, as bytes.
+#[macro_export]
+macro_rules! include_program {
+    ($name:literal) => {{
+        const FILE: &[u8] = ::core::include_bytes!(::core::env!(::core::concat!("ROOST_PROGRAM_", $name)));
+        FILE
+    }};
 }
 
 pub use args::args;

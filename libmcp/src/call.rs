@@ -23,6 +23,12 @@ pub fn run(calls: &mut [Call]) -> usize {
     taken
 }
 
+/// As [`run`], for calls none of which blocks: no event is asked for, and nothing is waited for.
+#[inline]
+pub fn run_quick(calls: &mut [Call]) -> usize {
+    trap(calls.as_ptr(), calls.len())
+}
+
 /// Waits until a call that the kernel has taken is done.
 pub fn wait_for(call: &Call) {
     while !call.is_done() {
@@ -40,15 +46,26 @@ pub fn wait_for(call: &Call) {
 ///
 /// # Errors
 /// What the call says.
+#[inline(always)]
 pub fn one(number: u32, args: [u64; ARGUMENTS]) -> Result<u64, Error> {
     let mut call = Call::new(number, args);
     // Nothing is to be told if it is done when the trap returns, which most are.
     call.event = EventTarget { vcore_plus_one: u32::from(may_block(number)), tag: 0 };
-    if trap(&raw const call, 1) == 0 {
+    let taken = trap(&raw const call, 1);
+    if !call.is_done() {
+        wait_if_taken(&call, taken)?;
+    }
+    call.outcome()
+}
+
+#[cold]
+#[inline(never)]
+fn wait_if_taken(call: &Call, taken: usize) -> Result<(), Error> {
+    if taken == 0 {
         return Err(Error::BadAddress);
     }
-    wait_for(&call);
-    call.outcome()
+    wait_for(call);
+    Ok(())
 }
 
 fn may_block(number: u32) -> bool {
@@ -73,6 +90,7 @@ pub fn yield_now() -> Result<(), Error> {
 }
 
 /// Waits until something is posted, or has been since `notif_pending` was last clear; perhaps for less.
+#[inline(never)]
 pub fn wait() {
     // Without the call there is nothing to wait with, and the caller looks again.
     let _ = one(number::WAIT, [0; ARGUMENTS]);

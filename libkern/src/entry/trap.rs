@@ -4,12 +4,13 @@ use x86_64::registers::control::Cr2;
 
 use super::fault;
 use crate::arch::traps::TrapFrame;
-use crate::arch::{self, apic, interrupts};
+use crate::arch::{self, apic, interrupts, user};
 use crate::kmsg;
 use crate::sync::depth::HANDLER;
 use crate::time::timer;
 
 const NMI: u64 = 2;
+const PAGE_FAULT: u64 = 14;
 const FIRST_INTERRUPT: u64 = 32;
 
 /// The one function that `arch` calls upwards, with interrupts off and on the stack that the vector has.
@@ -20,6 +21,9 @@ extern "Rust" fn __roost_trap(frame: &mut TrapFrame) {
         vector if vector < FIRST_INTERRUPT => {
             // Read before anything can fault again.
             let address = Cr2::read_raw();
+            if vector == PAGE_FAULT && user::access::resolve(frame, address) {
+                return;
+            }
             fault::exception(frame, address);
         }
         vector => {

@@ -51,6 +51,11 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
+    /// Where the routine queue's word is.
+    #[cfg(not(all(loom, test)))]
+    #[cfg_attr(any(test, feature = "hosted"), allow(dead_code, reason = "for assembly"))]
+    pub(super) const ROUTINE_LAST: usize = core::mem::offset_of!(Inbox, routine) + core::mem::offset_of!(Queue, last);
+
     #[cfg(not(all(loom, test)))]
     pub(super) const fn new() -> Self {
         Self { immediate: Queue::new(), routine: Queue::new(), state: AtomicU8::new(LOOKS) }

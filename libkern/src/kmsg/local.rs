@@ -18,7 +18,7 @@ use crate::sync::{SLOT_KMSG, per_core};
 
 /// What a core's messages need. Other cores see the inbox only.
 #[repr(C, align(64))]
-pub(super) struct Core {
+pub(crate) struct Core {
     /// First, for what one instruction less is worth.
     local: LocalCell,
     pub(super) inbox: Inbox,
@@ -56,7 +56,7 @@ pub(super) struct Counts {
 }
 
 per_core! {
-    pub(super) static CORE: Core = Core {
+    pub(crate) static CORE: Core = Core {
         local: LocalCell(UnsafeCell::new(Local {
             pending: List::new(),
             nodes: Cache::new(),
@@ -335,6 +335,17 @@ pub(crate) fn trim(here: Here) {
 pub(crate) fn is_empty(core: usize) -> bool {
     let inbox = &CORE.on(core).inbox;
     inbox.routine.is_empty() && inbox.immediate.is_empty()
+}
+
+/// For the way in of system calls, which is assembly and looks as [`has_routine`] does: where a core's words are, from its
+/// distance (`gs:[0]`) on.
+pub(crate) mod offsets {
+    use core::mem::offset_of;
+
+    use super::{Core, Inbox, List, Local};
+
+    pub(crate) const PENDING: usize = offset_of!(Core, local) + offset_of!(Local, pending) + List::FIRST;
+    pub(crate) const ROUTINE: usize = offset_of!(Core, inbox) + Inbox::ROUTINE_LAST;
 }
 
 /// Whether there is a routine message for this core. Interrupts off.

@@ -37,6 +37,10 @@ pub(crate) const SLOT_KTHREAD: usize = 1;
 /// The word in which, on the machine, kernel messages keep the address of what the core has for them.
 #[cfg(not(any(test, feature = "hosted")))]
 pub(crate) const SLOT_KMSG: usize = 3;
+/// The word in which, on the machine, `arch::user` keeps the address of the context that the core goes back to.
+#[cfg(not(any(test, feature = "hosted")))]
+#[expect(dead_code, reason = "its user is below, and has the number; here it is said whose it is")]
+pub(crate) const SLOT_CONTEXT: usize = 4;
 /// The word in which spin locks keep the address of the one that was taken last.
 pub(super) const SLOT_LOCK: usize = 2;
 

@@ -12,7 +12,7 @@ use super::MAX_CORES;
 pub(super) const LANES: usize = 8;
 
 /// How many words for upper layers a block has. See `slot`.
-pub(super) const SLOTS: usize = 4;
+pub(super) const SLOTS: usize = 5;
 
 pub(super) struct Block {
     pub(super) lanes: [AtomicU8; LANES],

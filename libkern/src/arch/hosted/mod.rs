@@ -16,7 +16,7 @@
 //! | [`percore_delta`] | distance from the template of the per-core variables to the running core's copy |
 //! | [`percore_base`] | the same for the core named; panics if it does not exist |
 //! | [`depth`] | eight one-byte counters of the running core, changed by one instruction each |
-//! | [`slot`] | four words of the running core, read by one instruction each |
+//! | [`slot`] | five words of the running core, read by one instruction each |
 //! | [`irq`] | whether this core takes interrupts: read, turn off, put back |
 //! | [`clock`] | nanoseconds since some moment |
 //! | [`timer`] | this core's one-shot timer: arm, disarm |

@@ -26,7 +26,7 @@ use super::MAX_CORES;
 pub(super) const DEPTH_LANES: usize = 8;
 
 /// How many words for upper layers a block has. See `slot`.
-pub(super) const SLOTS: usize = 4;
+pub(super) const SLOTS: usize = 5;
 
 /// From the lowest byte's address to that behind the highest.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`boot`] | from the loader's jump to the portable kernel |
 //! | [`paging`] | the kernel's address space: image, direct map, stacks, device registers |
+//! | [`user`] | ring 3: the ways there and back |
 //! | [`user_tables`] | the lower half of a process's address space |
 //! | [`core_block`] | what a core finds behind GS: identity, stacks, descriptor tables |
 //! | [`traps`] | the interrupt descriptor table and the frame that a trap leaves |
@@ -38,6 +39,7 @@ pub mod stack;
 pub mod switch;
 pub mod timer;
 pub mod traps;
+pub mod user;
 pub mod user_tables;
 
 use core::arch::asm;

@@ -1,4 +1,4 @@
-//! Four words of the running core that upper layers may use, all zero when the core starts.
+//! Five words of the running core that upper layers may use, all zero when the core starts.
 //!
 //! For what must be found in one instruction, where a per-core variable takes three. Who uses which is said in
 //! `sync::percore`.

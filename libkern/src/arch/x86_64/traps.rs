@@ -57,7 +57,7 @@ const _: () = assert!(size_of::<TrapFrame>() == 22 * 8);
 const STACK_MARGIN: usize = 2048;
 
 /// Whether handlers clear the AC flag.
-static HAS_SMAP: AtomicBool = AtomicBool::new(false);
+pub(super) static HAS_SMAP: AtomicBool = AtomicBool::new(false);
 
 unsafe extern "Rust" {
     /// Handles every trap. Runs with interrupts off.

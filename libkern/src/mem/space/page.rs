@@ -1,6 +1,8 @@
 //! Filling whole pages, which is most of what a fresh page costs.
+//!
+//! In assembly, because the compiler makes calls of `memset` and `memcpy` of such loops, and those are for any length.
 
-use core::arch::x86_64::{__m128i, _mm_load_si128, _mm_setzero_si128, _mm_store_si128};
+use core::arch::asm;
 use core::mem::MaybeUninit;
 
 use crate::arch::PAGE_SIZE;
@@ -9,25 +11,41 @@ use crate::arch::PAGE_SIZE;
 #[repr(C, align(4096))]
 pub struct Page([MaybeUninit<u8>; PAGE_SIZE]);
 
-/// Vectors that are moved in one round.
-const ROUND: usize = 8;
-const VECTORS: usize = PAGE_SIZE / size_of::<__m128i>();
-
 /// Fills a page with zeros.
 ///
 /// # Safety
 /// The page is the caller's to write.
 #[inline]
 pub unsafe fn zero(page: *mut Page) {
-    let vectors: *mut __m128i = page.cast();
-    for round in 0..VECTORS / ROUND {
-        // SAFETY: within the page, which is aligned.
-        unsafe {
-            let nothing = _mm_setzero_si128();
-            for vector in 0..ROUND {
-                _mm_store_si128(vectors.add(round * ROUND + vector), nothing);
-            }
-        }
+    // SAFETY: the whole page, which is aligned, and nothing else.
+    unsafe {
+        asm!(
+            "xorps {zero}, {zero}",
+            "2:",
+            "movaps [{at}], {zero}",
+            "movaps [{at} + 0x10], {zero}",
+            "movaps [{at} + 0x20], {zero}",
+            "movaps [{at} + 0x30], {zero}",
+            "movaps [{at} + 0x40], {zero}",
+            "movaps [{at} + 0x50], {zero}",
+            "movaps [{at} + 0x60], {zero}",
+            "movaps [{at} + 0x70], {zero}",
+            "movaps [{at} + 0x80], {zero}",
+            "movaps [{at} + 0x90], {zero}",
+            "movaps [{at} + 0xa0], {zero}",
+            "movaps [{at} + 0xb0], {zero}",
+            "movaps [{at} + 0xc0], {zero}",
+            "movaps [{at} + 0xd0], {zero}",
+            "movaps [{at} + 0xe0], {zero}",
+            "movaps [{at} + 0xf0], {zero}",
+            "add {at}, 0x100",
+            "cmp {at}, {end}",
+            "jne 2b",
+            at = inout(reg) page => _,
+            end = in(reg) page.wrapping_add(1),
+            zero = out(xmm_reg) _,
+            options(nostack),
+        );
     }
 }
 
@@ -37,15 +55,35 @@ pub unsafe fn zero(page: *mut Page) {
 /// `to` is the caller's to write, `from` to read; they are not the same page.
 #[inline]
 pub unsafe fn copy(to: *mut Page, from: *const Page) {
-    let (to, from): (*mut __m128i, *const __m128i) = (to.cast(), from.cast());
-    for round in 0..VECTORS / ROUND {
-        // SAFETY: within the pages, which are aligned.
-        unsafe {
-            let loaded: [__m128i; ROUND] =
-                core::array::from_fn(|vector| _mm_load_si128(from.add(round * ROUND + vector)));
-            for (vector, value) in loaded.into_iter().enumerate() {
-                _mm_store_si128(to.add(round * ROUND + vector), value);
-            }
-        }
+    // SAFETY: two whole pages, which are aligned, and nothing else.
+    unsafe {
+        asm!(
+            "2:",
+            "movaps {a}, [{from}]",
+            "movaps {b}, [{from} + 0x10]",
+            "movaps {c}, [{from} + 0x20]",
+            "movaps {d}, [{from} + 0x30]",
+            "movaps [{to}], {a}",
+            "movaps [{to} + 0x10], {b}",
+            "movaps [{to} + 0x20], {c}",
+            "movaps [{to} + 0x30], {d}",
+            "movaps {a}, [{from} + 0x40]",
+            "movaps {b}, [{from} + 0x50]",
+            "movaps {c}, [{from} + 0x60]",
+            "movaps {d}, [{from} + 0x70]",
+            "movaps [{to} + 0x40], {a}",
+            "movaps [{to} + 0x50], {b}",
+            "movaps [{to} + 0x60], {c}",
+            "movaps [{to} + 0x70], {d}",
+            "sub {from}, -0x80",
+            "sub {to}, -0x80",
+            "cmp {to}, {end}",
+            "jne 2b",
+            to = inout(reg) to => _,
+            from = inout(reg) from => _,
+            end = in(reg) to.wrapping_add(1),
+            a = out(xmm_reg) _, b = out(xmm_reg) _, c = out(xmm_reg) _, d = out(xmm_reg) _,
+            options(nostack),
+        );
     }
 }

@@ -157,6 +157,18 @@ pub unsafe fn unmap_local(virt: usize) -> Option<u64> {
     })
 }
 
+/// Makes this core forget what it knows of the pages of `range`, which are not the kernel's. Any context.
+pub fn flush_user(range: Range<usize>) {
+    /// More pages than this are forgotten with all others.
+    const MOST: usize = 32;
+    if range.len() / super::PAGE_SIZE > MOST {
+        return tlb::flush_all();
+    }
+    for page in range.step_by(super::PAGE_SIZE) {
+        tlb::flush(VirtAddr::new(page as u64));
+    }
+}
+
 /// Makes this core forget all translations, those of the kernel too. Interrupts off.
 pub fn flush_everything() {
     // SAFETY: forgetting is always right. Clearing the bit for global pages is what makes the processor forget those.
@@ -242,6 +254,16 @@ pub unsafe fn create_startup(phys: u64) -> Result<u64, MapError> {
         unsafe { fill(to, 4, phys as usize, phys, PAGE, PageTableFlags::PRESENT, space.source)? };
         Ok(root)
     })
+}
+
+/// Loads the tables whose top-level one is at `root` on this core.
+///
+/// # Safety
+/// Their upper half is the kernel's, and they stay as long as they are loaded.
+#[inline]
+pub unsafe fn load_root(root: u64) {
+    // SAFETY: the caller's.
+    unsafe { Cr3::write(PhysFrame::containing_address(PhysAddr::new(root)), Cr3Flags::empty()) };
 }
 
 /// Sets this core's page attribute table to what [`Caching`] takes for granted.

@@ -1,0 +1,205 @@
+//! What a process's core was doing when it came into the kernel.
+//!
+//! A [`Context`] is the kernel's own, one for each vcore; the core that runs it has its address in a word of its block
+//! (`SLOT_CONTEXT`). It is not on any kernel stack, so kthreads may come and go on the core meanwhile. (Seed
+//! `kthreads.txt`, Current_tf, solution 2.)
+//!
+//! There are two kinds:
+//!
+//! - [`Kind::Call`]: it came by `syscall`. To the process that was the call of a function, so nothing is kept but what a
+//!   function keeps: rbx, rbp, r12 to r15, the stack pointer, MXCSR, the x87 control word. All else is zero afterwards.
+//! - [`Kind::Full`]: it was interrupted, and everything is kept.
+
+use core::arch::asm;
+use core::mem::offset_of;
+
+use super::super::core_block::{USER_CODE, USER_DATA};
+use super::super::features;
+use super::super::traps::TrapFrame;
+
+/// Bytes for the vector state: what XSAVE writes of x87, SSE and AVX, which are the states that are turned on.
+pub const VECTOR_LEN: usize = 832;
+
+/// How a context is gone on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// After a `syscall`.
+    Call = 0,
+    /// Where it was interrupted.
+    Full = 1,
+}
+
+/// Registers of a process that does not run.
+#[repr(C, align(64))]
+pub struct Context {
+    vector: [u8; VECTOR_LEN],
+    frame: TrapFrame,
+    kind: Kind,
+    mxcsr: u32,
+    fcw: u16,
+    fs_base: u64,
+}
+
+pub(super) mod offsets {
+    use super::{Context, TrapFrame, offset_of};
+    pub const VECTOR: usize = offset_of!(Context, vector);
+    pub const FRAME: usize = offset_of!(Context, frame);
+    pub const FRAME_END: usize = FRAME + offset_of!(TrapFrame, vector);
+    pub const RBX: usize = FRAME + offset_of!(TrapFrame, rbx);
+    pub const RBP: usize = FRAME + offset_of!(TrapFrame, rbp);
+    pub const R12: usize = FRAME + offset_of!(TrapFrame, r12);
+    pub const R13: usize = FRAME + offset_of!(TrapFrame, r13);
+    pub const R14: usize = FRAME + offset_of!(TrapFrame, r14);
+    pub const R15: usize = FRAME + offset_of!(TrapFrame, r15);
+    pub const RAX: usize = FRAME + offset_of!(TrapFrame, rax);
+    pub const RIP: usize = FRAME + offset_of!(TrapFrame, rip);
+    pub const RFLAGS: usize = FRAME + offset_of!(TrapFrame, rflags);
+    pub const RSP: usize = FRAME + offset_of!(TrapFrame, rsp);
+    pub const KIND: usize = offset_of!(Context, kind);
+    pub const MXCSR: usize = offset_of!(Context, mxcsr);
+}
+
+/// MXCSR and the x87 control word of a new process, and the kernel's: all exceptions masked, round to nearest.
+const MXCSR: u32 = 0x1f80;
+const FCW: u16 = 0x37f;
+/// Where they lie in what FXSAVE and XSAVE write.
+const FCW_AT: usize = 0;
+const MXCSR_AT: usize = 24;
+
+/// Interrupts on, and the bit that is always set.
+const RFLAGS: u64 = 1 << 9 | 1 << 1;
+
+impl Context {
+    /// One that begins at `entry` on the stack that ends at `sp`, with `arguments` as a function's first ones.
+    #[must_use]
+    pub fn start(entry: usize, sp: usize, arguments: [u64; 2]) -> Self {
+        let [rdi, rsi] = arguments;
+        let frame = TrapFrame {
+            r15: 0,
+            r14: 0,
+            r13: 0,
+            r12: 0,
+            r11: 0,
+            r10: 0,
+            r9: 0,
+            r8: 0,
+            rbp: 0,
+            rdi,
+            rsi,
+            rdx: 0,
+            rcx: 0,
+            rbx: 0,
+            rax: 0,
+            vector: 0,
+            error: 0,
+            rip: entry as u64,
+            cs: USER_CODE.into(),
+            rflags: RFLAGS,
+            rsp: sp as u64,
+            ss: USER_DATA.into(),
+        };
+        Self { vector: initial_vector_state(), frame, kind: Kind::Full, mxcsr: MXCSR, fcw: FCW, fs_base: 0 }
+    }
+
+    /// The general registers. Of [`Kind::Call`], only those are right that are kept.
+    #[must_use]
+    pub fn frame(&self) -> &TrapFrame {
+        &self.frame
+    }
+
+    /// How it is gone on with.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What the `syscall` that it came by will return.
+    #[must_use]
+    pub fn result(&self) -> usize {
+        self.frame.rax as usize
+    }
+
+    /// Says what the `syscall` that it came by will return.
+    pub fn set_result(&mut self, result: usize) {
+        self.frame.rax = result as u64;
+    }
+
+    /// Takes out of the running core's registers what was left there when it came in. Once the core is to run another.
+    ///
+    /// # Safety
+    /// The context is the one that was attached to this core last, which has run no other since. Interrupts off.
+    pub unsafe fn detach(&mut self) {
+        if self.kind == Kind::Call {
+            // SAFETY: a store of two bytes of our own.
+            unsafe { asm!("fnstcw word ptr [{}]", in(reg) &raw mut self.fcw, options(nostack, preserves_flags)) };
+        }
+    }
+
+    /// Puts into the running core's registers what [`resume`](super::resume) does not: segment registers, their bases, and
+    /// for what came by a call the x87 state; so that of the process before nothing is left.
+    ///
+    /// # Safety
+    /// Interrupts off; the core resumes this context before any other.
+    pub unsafe fn attach(&self) {
+        const FS_BASE: u32 = 0xc000_0100;
+        const KERNEL_GS_BASE: u32 = 0xc000_0102;
+        // SAFETY: null selectors are fine in ring 0, whose GS base is out of the way meanwhile; the bases are the process's.
+        unsafe {
+            asm!(
+                "mov ds, {0:e}", "mov es, {0:e}", "mov fs, {0:e}",
+                "swapgs", "mov gs, {0:e}", "swapgs",
+                in(reg) 0, options(nostack, preserves_flags),
+            );
+            write_msr(FS_BASE, self.fs_base);
+            write_msr(KERNEL_GS_BASE, 0);
+        }
+        if self.kind == Kind::Call {
+            let initial = InitialState(initial_vector_state());
+            // SAFETY: the area is one that the instruction could have written; kernel code keeps nothing in these registers
+            // across the instruction but what the compiler is told of.
+            unsafe {
+                restore_vector_state(&initial.0);
+                asm!("fldcw word ptr [{}]", in(reg) &raw const self.fcw, options(nostack, preserves_flags));
+            }
+        }
+    }
+}
+
+#[repr(align(64))]
+struct InitialState([u8; VECTOR_LEN]);
+
+/// What XRSTOR and FXRSTOR make the state of a new process of.
+fn initial_vector_state() -> [u8; VECTOR_LEN] {
+    let mut state = [0; VECTOR_LEN];
+    state[FCW_AT..FCW_AT + 2].copy_from_slice(&FCW.to_le_bytes());
+    state[MXCSR_AT..MXCSR_AT + 4].copy_from_slice(&MXCSR.to_le_bytes());
+    state
+}
+
+/// # Safety
+/// The area is aligned to 64 and one that XSAVE or FXSAVE could have written.
+unsafe fn restore_vector_state(state: &[u8; VECTOR_LEN]) {
+    let clobbered_by_c = state.as_ptr();
+    // SAFETY: the caller's word; every vector register is named as lost.
+    unsafe {
+        if features::get().xsave {
+            asm!("xrstor64 [rdi]", in("rdi") clobbered_by_c, in("eax") -1, in("edx") -1, clobber_abi("C"), options(nostack));
+        } else {
+            asm!("fxrstor64 [rdi]", in("rdi") clobbered_by_c, clobber_abi("C"), options(nostack));
+        }
+    }
+}
+
+/// # Safety
+/// The register exists, and the value is right for it.
+unsafe fn write_msr(register: u32, value: u64) {
+    // SAFETY: the caller's word.
+    unsafe {
+        asm!(
+            "wrmsr",
+            in("ecx") register, in("eax") value as u32, in("edx") (value >> 32) as u32,
+            options(nostack, preserves_flags),
+        );
+    }
+}

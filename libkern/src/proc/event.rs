@@ -1,0 +1,109 @@
+//! What a process is told, and waking it.
+//!
+//! An event goes into the ring in the page of the vcore, or, if there is no room, its kind's bit into the mask; then
+//! `notif_pending` is set; then, if the process waits, it becomes ready. The kernel believes nothing that is in that page:
+//! how many events it has put there it knows itself, and of how many were taken it uses the distance only. (DESIGN,
+//! section 9.)
+
+use core::mem::offset_of;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use alloc::sync::Arc;
+
+use mcp_abi::process::{Event, RING_LEN, VcoreSlot, event};
+
+use super::current;
+use super::process::Proc;
+use super::ready::End;
+use super::state::State;
+use crate::arch::clock;
+use crate::sync::IrqGuard;
+use crate::time::timer::{Cancel, Timer};
+
+/// Tells a process's vcore 0 of `event`. Any context but NMI.
+pub(crate) fn post(proc: &Proc, event: Event) {
+    wake_after(proc, |slot, put| {
+        let ring = &slot.ring;
+        let taken = ring.taken.load(Ordering::Acquire);
+        if put.wrapping_sub(taken) < RING_LEN as u32 {
+            // SAFETY: within the ring; the process may read it at the same time, and finds what it deserves.
+            unsafe { ring.events[*put as usize % RING_LEN].get().write_volatile(event) };
+            *put = put.wrapping_add(1);
+            // Release: the event. Partner: the process's load.
+            ring.put.store(*put, Ordering::Release);
+        } else {
+            ring.overflows.fetch_add(1, Ordering::Relaxed);
+            ring.mask.fetch_or(1 << (event.kind % event::KINDS as u32), Ordering::Release);
+        }
+    });
+}
+
+/// Has `publish` tell a process something, and wakes it if it waits.
+fn wake_after(proc: &Proc, publish: impl FnOnce(&VcoreSlot, &mut u32)) {
+    // Until the process is in the queue.
+    let _off = IrqGuard::new();
+    let mut inner = proc.inner.lock();
+    if inner.state.is_dying() {
+        return;
+    }
+    publish(proc.slot(), &mut inner.events_put);
+    // SeqCst: before the look at the state, which the lock has made one thing with the look of who waits. (Races,
+    // processes 4.)
+    proc.slot().notif_pending.store(1, Ordering::SeqCst);
+    if inner.state == State::Waiting {
+        inner.state.become_state(State::RunnableS);
+        drop(inner);
+        // SAFETY: it has not died, so it refers to itself.
+        current::make_ready(unsafe { proc.to_arc() }, End::Back);
+    }
+}
+
+/// A process's alarm. While it is armed, it refers to the process.
+pub(super) struct Alarm {
+    timer: Timer,
+    /// Whether the reference is there.
+    is_armed: AtomicBool,
+}
+
+impl Alarm {
+    pub(super) fn new() -> Self {
+        Self { timer: Timer::new(ring), is_armed: AtomicBool::new(false) }
+    }
+}
+
+/// Has the process woken at `deadline_ns` of the clock. By a call of its own.
+pub(crate) fn set_alarm(proc: &Proc, deadline_ns: u64) {
+    cancel_alarm(proc);
+    // Under the lock, so that whoever has it die finds the alarm set, or it is not.
+    let inner = proc.inner.lock();
+    if inner.state.is_dying() {
+        return;
+    }
+    // Where the old one is ringing just now, its reference is its own.
+    // SAFETY: the process's core refers to it.
+    let _ = Arc::into_raw(unsafe { proc.to_arc() });
+    proc.alarm.is_armed.store(true, Ordering::Relaxed);
+    // SAFETY: it stays where it is, by the reference; only the process's own calls arm it, one at a time.
+    unsafe { proc.alarm.timer.arm(deadline_ns.min(clock::now_ns().saturating_add(1 << 60))) };
+}
+
+/// Takes the alarm back, if it has not rung.
+pub(super) fn cancel_alarm(proc: &Proc) {
+    if proc.alarm.is_armed.load(Ordering::Relaxed) && matches!(proc.alarm.timer.cancel(), Cancel::Disarmed) {
+        proc.alarm.is_armed.store(false, Ordering::Relaxed);
+        // SAFETY: the reference that went with the timer, which does not fire any more.
+        unsafe { Arc::decrement_strong_count(proc) };
+    }
+}
+
+/// # Safety
+/// As for a timer's function; the timer is a process's alarm.
+unsafe fn ring(timer: NonNull<Timer>) {
+    const AT: usize = offset_of!(Proc, alarm) + offset_of!(Alarm, timer);
+    // SAFETY: the timer's process, to which the timer has a reference.
+    let proc = unsafe { Arc::from_raw(timer.byte_sub(AT).cast::<Proc>().as_ptr().cast_const()) };
+    proc.alarm.is_armed.store(false, Ordering::Relaxed);
+    let alarm = Event { kind: event::ALARM, tag: 0, a: 0, b: 0, tsc: clock::tsc() };
+    post(&proc, alarm);
+}

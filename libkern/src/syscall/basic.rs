@@ -1,0 +1,75 @@
+//! Calls about the process itself.
+
+use mcp_abi::call::Error;
+
+use super::arguments::arguments;
+
+use crate::arch;
+use crate::kmsg;
+use crate::kthread::sync::{Completion, Interrupted};
+use crate::proc::{self, Exit, Proc, current, umem};
+use crate::time::{Duration, Instant};
+
+/// The most that one call writes to the console, in bytes.
+const LINE: usize = 256;
+
+pub(super) extern "C" fn null(_: &Proc, _: usize) -> i64 {
+    0
+}
+
+/// `status`. The process does not run another instruction.
+pub(super) extern "C" fn exit(proc: &Proc, call: usize) -> i64 {
+    let [status] = arguments!(proc, call);
+    // SAFETY: its core refers to it.
+    proc::die(&unsafe { proc.to_arc() }, Exit::Status(status));
+    0
+}
+
+pub(super) extern "C" fn yield_core(_: &Proc, _: usize) -> i64 {
+    // Between things, when the trap is over and the context saved.
+    kmsg::send_routine(arch::core_id(), |_| current::yield_here());
+    0
+}
+
+/// `deadline_ns`, or 0. Returns at once if an event is pending.
+pub(super) extern "C" fn wait(proc: &Proc, call: usize) -> i64 {
+    let [deadline_ns] = arguments!(proc, call);
+    if deadline_ns != 0 {
+        proc::set_alarm(proc, deadline_ns);
+    }
+    let waiter = core::ptr::from_ref(proc).addr();
+    kmsg::send_routine(arch::core_id(), move |_| current::wait_here(waiter));
+    0
+}
+
+/// `ns`. Blocks; errors: aborted.
+pub(super) extern "C" fn sleep(proc: &Proc, call: usize) -> i64 {
+    let [ns] = arguments!(proc, call);
+    let deadline = Instant::now() + Duration::from_nanos(ns.min(1 << 60));
+    match Completion::new().wait_abortable_until(deadline) {
+        Err(Interrupted::Aborted) => Error::Aborted.to_result(),
+        Err(Interrupted::TimedOut) | Ok(()) => 0,
+    }
+}
+
+/// `call`: the address of one that has blocked. 1 if it was asked to give up, 0 if there is none.
+pub(super) extern "C" fn abort(proc: &Proc, call: usize) -> i64 {
+    let [blocked] = arguments!(proc, call);
+    i64::from(blocked != 0 && proc::abort_call(proc, blocked as usize))
+}
+
+/// `address`, `len`. Writes a line, or part of one, and gives how many bytes of it. Errors: bad address, no memory.
+pub(super) extern "C" fn write_console(proc: &Proc, call: usize) -> i64 {
+    let [address, len] = arguments!(proc, call);
+    let mut line = [0; LINE];
+    let len = usize::try_from(len).unwrap_or(usize::MAX).min(LINE);
+    let line = &mut line[..len];
+    if let Err(error) = umem::read(proc, address as usize, line) {
+        return error.to_result();
+    }
+    for part in line.strip_suffix(b"\n").unwrap_or(line).split(|&byte| byte == b'\n') {
+        // What could tell a terminal to do something is spelled out.
+        crate::println!("[{}] {}", proc.name(), part.escape_ascii());
+    }
+    len as i64
+}

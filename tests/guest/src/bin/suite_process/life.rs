@@ -1,0 +1,172 @@
+//! From creation to the end.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use libkern::proc::{Exit, OnDenied, Proc, State};
+use libkern::testing::{Skipped, skip};
+use libkern::{cpu, kthread};
+use mcp_abi::call::{CallSet, number};
+
+use crate::support::{frames, nothing, probe, run, start, told};
+
+#[libkern::test(ids = ["P2"])]
+fn a_process_begins_at_its_entry_and_ends() {
+    let child = Proc::create(nothing()).name("nothing").run().unwrap();
+    assert_eq!(child.wait(), Exit::Status(0));
+    assert_eq!((child.state(), child.try_wait()), (None, Some(Exit::Status(0))));
+}
+
+#[libkern::test(ids = ["P16", "P17"])]
+fn a_process_has_its_program_s_data_fresh_and_its_arguments() {
+    for _ in 0..3 {
+        // It changes what it finds, and the next one does not see that.
+        assert_eq!(run(&["hello", "a b", ""]), Exit::Status(0));
+    }
+    assert_eq!(run(&["status", "42"]), Exit::Status(42));
+    assert!(told(&["a\0b"]).create().is_err());
+}
+
+#[libkern::test(ids = ["P1"])]
+fn a_process_that_was_created_does_not_run() {
+    let created = told(&["status", "3"]).create().unwrap();
+    kthread::sleep(Duration::from_millis(20));
+    assert_eq!((created.child().state(), created.child().try_wait()), (Some(State::Created), None));
+    assert_eq!(created.run().wait(), Exit::Status(3));
+    let dropped = told(&["status", "3"]).create().unwrap().child().clone();
+    assert_eq!(dropped.wait(), Exit::Killed);
+    let killed = told(&["status", "3"]).create().unwrap();
+    killed.child().kill();
+    assert_eq!(killed.run().wait(), Exit::Killed);
+}
+
+#[libkern::test(ids = ["P76"])]
+fn memory_is_mapped_unmapped_protected_and_its_residency_read() {
+    assert_eq!(run(&["memory"]), Exit::Status(0));
+}
+
+#[libkern::test(ids = ["P60"])]
+fn calls_that_are_wrong_fail_with_a_reason_and_harm_nobody() {
+    assert_eq!(run(&["calls"]), Exit::Status(0));
+}
+
+#[libkern::test(ids = ["K31"])]
+fn a_batch_is_done_whole_and_what_must_come_first_fails_elsewhere() {
+    assert_eq!(run(&["batch"]), Exit::Status(0));
+}
+
+#[libkern::test(ids = ["K25", "K27", "K20"])]
+fn calls_that_block_are_done_later() {
+    assert_eq!(run(&["sleep"]), Exit::Status(0));
+    let sleepers: Vec<_> = (0..10).map(|_| start(&["sleep"])).collect();
+    assert!(sleepers.iter().all(|child| child.wait() == Exit::Status(0)));
+}
+
+#[libkern::test(ids = ["P27"])]
+fn a_process_that_yields_goes_on() {
+    let children: Vec<_> = (0..3).map(|_| start(&["yield"])).collect();
+    assert!(children.iter().all(|child| child.wait() == Exit::Status(0)));
+}
+
+#[libkern::test]
+fn waiting_ends_by_what_was_there_before_and_by_an_alarm() {
+    assert_eq!(run(&["wait"]), Exit::Status(0));
+}
+
+#[libkern::test(ids = ["K3"])]
+fn vector_registers_survive_whatever_interrupts() {
+    let children: Vec<_> = (0..cpu::count() + 2).map(|_| start(&["vectors"])).collect();
+    assert!(children.iter().all(|child| child.wait() == Exit::Status(0)));
+}
+
+#[libkern::test]
+fn a_call_leaves_nothing_of_the_kernel_in_registers() {
+    assert_eq!(run(&["residue"]), Exit::Status(0));
+}
+
+#[libkern::test(ids = ["P35", "P81", "M20"])]
+fn a_process_in_an_endless_loop_is_killed() {
+    let child = start(&["spin"]);
+    kthread::sleep(Duration::from_millis(10));
+    assert_eq!(child.try_wait(), None);
+    child.kill();
+    assert_eq!(child.wait(), Exit::Killed);
+    child.kill();
+    assert_eq!(child.wait(), Exit::Killed);
+}
+
+#[libkern::test]
+fn a_process_in_an_endless_loop_lets_others_run() {
+    let hogs: Vec<_> = (0..cpu::count()).map(|_| start(&["spin"])).collect();
+    // The kthread that waits has a core, and so has the process that comes late.
+    for _ in 0..3 {
+        assert_eq!(run(&["status", "5"]), Exit::Status(5));
+    }
+    let working: Vec<_> = (0..3).map(|_| start(&["spin_a_while"])).collect();
+    assert!(working.iter().all(|child| child.wait() == Exit::Status(0)));
+    hogs.iter().for_each(|hog| hog.kill());
+    assert!(hogs.iter().all(|hog| hog.wait() == Exit::Killed));
+}
+
+#[libkern::test(ids = ["P35"])]
+fn a_process_dies_while_its_call_is_blocked() {
+    for _ in 0..10 {
+        let child = told(&["sleep"]).run().unwrap();
+        kthread::sleep(Duration::from_micros(500));
+        child.kill();
+        assert!(matches!(child.wait(), Exit::Killed | Exit::Status(0)));
+    }
+}
+
+#[libkern::test(ids = ["P78"])]
+fn calls_that_were_not_given_fail_or_kill_as_the_parent_chose() {
+    let without_null = CallSet::ALL.without(number::NULL);
+    let child = told(&["null_calls", "1"]).allow(without_null).run().unwrap();
+    assert_eq!(child.wait(), Exit::Status(1));
+    let child = told(&["null_calls", "1"]).allow(without_null).on_denied(OnDenied::Kill).run().unwrap();
+    assert_eq!(child.wait(), Exit::Denied { number: number::NULL });
+    // One that may do nothing at all, not even end.
+    let child = told(&["hello"]).allow(CallSet::NONE).run().unwrap();
+    assert!(matches!(child.wait(), Exit::Fault(fault) if fault.vector == 6));
+}
+
+#[libkern::test(ids = ["M20", "P35"])]
+fn everything_comes_back() {
+    let (probe, nothing) = (probe(), nothing());
+    let all = || {
+        for _ in 0..100 {
+            let child = Proc::create(nothing).run().unwrap();
+            assert_eq!(child.wait(), Exit::Status(0));
+        }
+        let children: Vec<_> = (0..20).map(|_| start(&["hello"])).collect();
+        let _ = probe;
+        children.iter().for_each(|child| _ = child.wait());
+    };
+    all();
+    let before = frames();
+    all();
+    assert_eq!(frames(), before);
+}
+
+#[libkern::test]
+fn a_minimal_process_takes_few_frames() {
+    let child = start(&["spin"]);
+    kthread::sleep(Duration::from_millis(10));
+    let used = child.used_frames().unwrap();
+    child.kill();
+    let _ = child.wait();
+    assert!(used <= 12, "{used} frames");
+}
+
+#[libkern::test]
+fn many_processes_live_at_once() -> Result<(), Skipped> {
+    if libkern::mem::stats().free_bytes < 64 << 20 {
+        return skip("there is no memory for a thousand processes");
+    }
+    let before = frames();
+    let children: Vec<_> = (0..1000).map(|_| told(&["status", "7"]).create().unwrap()).collect();
+    assert!(frames() - before <= 64 << 20, "{} bytes", frames() - before);
+    let children: Vec<_> = children.into_iter().map(|created| created.run()).collect();
+    assert!(children.iter().all(|child| child.wait() == Exit::Status(7)));
+    Ok(())
+}
