@@ -1,0 +1,75 @@
+//! What benchmarks of processes count: does its first argument as often as the second says.
+
+#![no_std]
+#![no_main]
+
+use libmcp::abi::call::{Call, Error, number};
+use libmcp::memory::{self, Rights};
+use libmcp::{call, process};
+
+libmcp::program!(main);
+
+const PAGE: usize = 4096;
+const BATCH: usize = 16;
+
+fn main() {
+    let mut args = process::args();
+    let what = args.next().unwrap_or_default();
+    let count = args.next().and_then(|count| count.parse().ok()).unwrap_or(0);
+    let outcome = match what {
+        "null_call" => (0..count).try_for_each(|_| call::null()),
+        "null_batch" => null_batch(count),
+        "page_fault" => page_fault(count),
+        "map_unmap" => (0..count).try_for_each(|_| map_unmap(false)),
+        "map_touch_unmap" => (0..count).try_for_each(|_| map_unmap(true)),
+        "protect" => protect(count),
+        _ => Err(Error::Invalid),
+    };
+    process::exit(u64::from(outcome.is_err()));
+}
+
+fn null_batch(count: usize) -> Result<(), Error> {
+    let mut calls = [const { Call::new(number::NULL, [0; 5]) }; BATCH];
+    for _ in 0..count / BATCH {
+        for call in &mut calls {
+            *call = Call::new(number::NULL, [0; 5]);
+        }
+        call::run_quick(&mut calls);
+        calls.iter().try_for_each(|call| call.outcome().map(drop))?;
+    }
+    Ok(())
+}
+
+fn touch(address: usize) {
+    // SAFETY: the callers have mapped it.
+    unsafe { core::ptr::with_exposed_provenance_mut::<u64>(address).write_volatile(1) };
+}
+
+fn page_fault(count: usize) -> Result<(), Error> {
+    let at = memory::map(count * PAGE, Rights::ReadWrite)?;
+    (at..at + count * PAGE).step_by(PAGE).for_each(touch);
+    // SAFETY: nothing there is needed.
+    unsafe { memory::unmap(at..at + count * PAGE) }
+}
+
+fn map_unmap(is_touched: bool) -> Result<(), Error> {
+    let at = memory::map(PAGE, Rights::ReadWrite)?;
+    if is_touched {
+        touch(at);
+    }
+    // SAFETY: nothing there is needed.
+    unsafe { memory::unmap(at..at + PAGE) }
+}
+
+fn protect(count: usize) -> Result<(), Error> {
+    let at = memory::map(PAGE, Rights::ReadWrite)?;
+    touch(at);
+    for _ in 0..count {
+        // SAFETY: nothing writes there meanwhile.
+        unsafe {
+            memory::protect(at..at + PAGE, Rights::Read)?;
+            memory::protect(at..at + PAGE, Rights::ReadWrite)?;
+        }
+    }
+    Ok(())
+}
