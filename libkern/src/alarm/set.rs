@@ -119,7 +119,7 @@ impl Inner {
 
     /// As [`cancel`](Self::cancel); and the handler does not run any more, nor is a unit on its way.
     pub(super) fn cancel_sync(&self) -> bool {
-        kthread::assert_may_block("Alarm::cancel_sync");
+        kthread::assert_may_block(|| "Alarm::cancel_sync");
         let (was_set, running) = self.locked(|held, state| {
             state.owner_waits = state.running.is_some();
             (self.forget(held, state), state.running)

@@ -196,7 +196,7 @@ pub(crate) fn block<T>(guard: WaitGuard<'_, T>, wait: Wait) {
     me.note(Some(wait));
     drop(guard);
     // As on the machine, where this is what makes the switch possible.
-    assert_may_block(wait.kind);
+    assert_may_block(|| wait.kind);
     // Where on the machine interrupts come on.
     #[cfg(test)]
     clock::interrupt_if_due();
@@ -258,10 +258,10 @@ impl Kthread {
 }
 
 /// Panics if the calling thread may not block: it holds a spin lock, or has interrupts off. `what` would block.
-pub(crate) fn assert_may_block(what: &'static str) {
+pub(crate) fn assert_may_block(what: impl Fn() -> &'static str) {
     // Loom's threads are no cores.
     #[cfg(not(all(loom, test)))]
-    crate::sync::assert_may_block(what);
+    crate::sync::assert_may_block(what());
     #[cfg(all(loom, test))]
     let _ = what;
 }

@@ -113,7 +113,7 @@ fn left_something() -> ! {
 /// # Panics
 /// If a lock is held or interrupts are off.
 pub fn finish(_: Routine) -> ! {
-    super::assert_may_block("kthread::finish");
+    super::assert_may_block(|| "kthread::finish");
     irq::disable();
     // SAFETY: the running kthread is alive.
     let me = unsafe { current().0.as_ref() };

@@ -50,7 +50,7 @@ unsafe impl<R: Send> Sync for Outcome<R> {}
 /// # Panics
 /// If there is no such core, or it is not up; or if it would block here.
 pub fn call<R: Send>(core: usize, f: impl FnOnce() -> R + Send) -> R {
-    assert_may_block("kthread::call");
+    assert_may_block(|| "kthread::call");
     if core == arch::core_id() {
         return f();
     }
@@ -87,7 +87,7 @@ pub fn call_all(f: impl Fn(usize) + Sync) {
 /// # Panics
 /// If one of them does not exist or is not up; or if it would block here.
 pub fn call_set(set: &CoreSet, f: impl Fn(usize) + Sync) {
-    assert_may_block("kthread::call_set");
+    assert_may_block(|| "kthread::call_set");
     let here = arch::core_id();
     let mut others = *set;
     others.remove(here);
@@ -112,7 +112,7 @@ pub fn call_set(set: &CoreSet, f: impl Fn(usize) + Sync) {
 /// # Panics
 /// As [`call_set`].
 pub fn interrupt_set(set: &CoreSet, f: impl Fn(usize) + Sync) {
-    assert_may_block("kthread::interrupt_set");
+    assert_may_block(|| "kthread::interrupt_set");
     let done = Latch::new(set.len());
     for core in set.iter() {
         let (f, done) = (&f, &done);

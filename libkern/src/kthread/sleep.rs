@@ -42,7 +42,7 @@ pub fn sleep(duration: Duration) {
 /// # Panics
 /// As [`sleep`].
 pub fn sleep_until(deadline: Instant) {
-    assert_may_block("kthread::sleep");
+    assert_may_block(|| "kthread::sleep");
     let sleep = Doze { timer: Timer::new(wake_up), deadline_ns: deadline.as_nanos(), sleeper: current() };
     doze(&sleep, Wait { kind: "its time", object: 0 });
 }

@@ -195,7 +195,7 @@ extern "C" fn start(token: usize) -> ! {
         // SAFETY: the slot holds the closure.
         unsafe { (work.run)(work.slot) };
     }
-    assert_may_block("the end of a kthread");
+    assert_may_block(|| "the end of a kthread");
     end(me)
 }
 
@@ -285,7 +285,7 @@ impl<T> JoinHandle<T> {
     /// If it would block here: a lock is held, interrupts are off, or this is a handler.
     #[inline]
     pub fn join(self) -> T {
-        assert_may_block("JoinHandle::join");
+        assert_may_block(|| "JoinHandle::join");
         // SAFETY: alive while there is a handle.
         let this = unsafe { self.kthread.as_ref() };
         let mut ending = this.ending.lock();
@@ -306,7 +306,7 @@ impl<T> JoinHandle<T> {
     /// # Panics
     /// As [`join`](Self::join).
     pub fn join_until(self, deadline: Instant) -> Result<T, Self> {
-        assert_may_block("JoinHandle::join_until");
+        assert_may_block(|| "JoinHandle::join_until");
         // SAFETY: alive while there is a handle.
         let this = unsafe { self.kthread.as_ref() };
         let patience = Patience { timer: Timer::new(lose_patience), kthread: self.kthread };

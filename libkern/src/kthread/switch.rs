@@ -30,6 +30,7 @@ use super::sleep::Doze;
 use super::thread::{Kthread, State};
 use super::wait::WaitGuard;
 use super::{Sleeper, Wait};
+use crate::arch::aside::call_aside;
 use crate::arch::switch::{prepare, set_stack, switch};
 use crate::arch::{self, clock, irq, slot};
 use crate::kmsg::{self, Here, Message, Run};
@@ -78,11 +79,12 @@ pub(super) unsafe fn adopt(kthread: &'static Kthread) {
     slot::set::<SLOT_KTHREAD>(ptr::from_ref(kthread).expose_provenance());
 }
 
-/// Panics, naming what stands against it, if code that runs here may not block.
+/// Panics, naming what stands against it, if code that runs here may not block. `what` captures nothing.
 #[inline(always)]
-pub(crate) fn assert_may_block(what: &'static str) {
+pub(crate) fn assert_may_block(what: impl Fn() -> &'static str + Copy) {
     if !depth::may_block() {
-        must_not_block(what);
+        // It may return, in a trap from ring 3; nobody else is to pay for that.
+        call_aside(move || must_not_block(what()));
     }
 }
 
@@ -137,7 +139,7 @@ pub(super) fn doze(doze: &Doze, wait: Wait) {
 /// If it would block here: a lock is held, interrupts are off, or this is a handler.
 #[inline]
 pub fn yield_now() {
-    assert_may_block("kthread::yield_now");
+    assert_may_block(|| "kthread::yield_now");
     irq::disable();
     if !kmsg::has_routine() {
         // SAFETY: they were on.

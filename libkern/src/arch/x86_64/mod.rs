@@ -10,12 +10,14 @@
 //! | [`traps`] | the interrupt descriptor table and the frame that a trap leaves |
 //! | [`apic`], [`ioapic`] | interrupt controllers |
 //! | [`smp`] | starting the other cores |
+//! | [`aside`] | calls that cost the code around them nothing |
 //! | [`clock`] | the time-stamp counter and what it is calibrated against |
 //! | [`power`], [`qemu`] | turning the machine off, and telling the host tool why |
 //!
 //! Nothing here knows what an interrupt is *for*: every trap goes to `__roost_trap`, which the `entry` layer defines.
 
 pub mod apic;
+pub mod aside;
 pub mod backtrace;
 pub mod boot;
 pub mod clock;

@@ -56,7 +56,7 @@ impl Barrier {
     }
 
     fn wait_within<L: Limit>(&self, limit: L) -> Result<Arrival, L::Cut> {
-        assert_may_block("Barrier::wait");
+        assert_may_block(|| "Barrier::wait");
         let mut state = self.state.lock();
         state.arrived += 1;
         if state.arrived < self.parties {

@@ -135,7 +135,7 @@ impl<T, B: Buffer<T>> Exchange<T, B> {
     #[inline]
     #[track_caller]
     pub(super) fn send<L: Limit>(&self, value: T, limit: L) -> Result<(), Unsent<T, ChannelError<L::Cut>>> {
-        assert_may_block("Sender::send");
+        assert_may_block(|| "Sender::send");
         let parcel = B::pack(value);
         let mut woken = Woken::nobody();
         let mut state = self.state.lock();
@@ -176,7 +176,7 @@ impl<T, B: Buffer<T>> Exchange<T, B> {
     #[inline]
     #[track_caller]
     pub(super) fn receive<L: Limit>(&self, limit: L) -> Result<T, ChannelError<L::Cut>> {
-        assert_may_block("Receiver::recv");
+        assert_may_block(|| "Receiver::recv");
         let mut woken = Woken::nobody();
         let mut state = self.state.lock();
         if let Some(parcel) = state.take(&mut woken) {

@@ -79,7 +79,7 @@ impl Completion {
 
     #[inline(always)]
     fn wait_within<L: Limit>(&self, limit: L) -> Result<(), L::Cut> {
-        assert_may_block("Completion::wait");
+        assert_may_block(|| "Completion::wait");
         self.wait_for(|| limit.bounds()).map_err(|why| limit.cut(why))
     }
 

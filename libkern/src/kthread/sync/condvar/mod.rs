@@ -176,7 +176,7 @@ impl Condvar {
         guard: MutexGuard<'a, T>,
         limit: L,
     ) -> (MutexGuard<'a, T>, Result<(), L::Cut>) {
-        assert_may_block("Condvar::wait");
+        assert_may_block(|| "Condvar::wait");
         let (mutex, owner) = guard.into_mutex();
         let waited = self.sleep(limit.bounds(), || mutex.raw().unlock(owner));
         let Ok(owner) = mutex.raw().lock(Never);

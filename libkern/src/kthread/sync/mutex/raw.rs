@@ -67,7 +67,7 @@ impl RawMutex {
     #[inline(always)]
     #[track_caller]
     pub(in crate::kthread::sync) fn lock<L: Limit>(&self, limit: L) -> Result<Owner, L::Cut> {
-        assert_may_block("Mutex::lock");
+        assert_may_block(|| "Mutex::lock");
         let me = current().addr();
         if !self.take(me) {
             self.lock_slow(me, limit).map_err(|why| limit.cut(why))?;

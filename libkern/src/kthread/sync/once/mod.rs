@@ -117,7 +117,7 @@ impl Once {
         if self.is_done() {
             return Ok(());
         }
-        assert_may_block("Once::wait");
+        assert_may_block(|| "Once::wait");
         self.sleep(self.state.lock(), limit)
     }
 
@@ -126,7 +126,7 @@ impl Once {
     #[inline(never)]
     #[track_caller]
     fn begin<L: Limit>(&self, limit: L) -> Result<Turn, L::Cut> {
-        assert_may_block("Once::call_once");
+        assert_may_block(|| "Once::call_once");
         let mut state = self.state.lock();
         match state.runner {
             None => {

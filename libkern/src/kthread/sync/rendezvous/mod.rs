@@ -94,7 +94,7 @@ impl Rendezvous {
 
     #[track_caller]
     fn sleep_within<C: FnMut() -> bool, L: Limit>(&self, mut condition: C, limit: L) -> Result<(), L::Cut> {
-        assert_may_block("Rendezvous::sleep");
+        assert_may_block(|| "Rendezvous::sleep");
         let mut bounds = None;
         loop {
             // Acquire: partner in `wake`.

@@ -56,13 +56,6 @@ impl Access {
             Access::Write => (word == 0).then_some(WRITER),
         }
     }
-
-    fn what(self) -> &'static str {
-        match self {
-            Access::Read => "RwLock::read",
-            Access::Write => "RwLock::write",
-        }
-    }
 }
 
 impl RawRwLock {
@@ -81,7 +74,10 @@ impl RawRwLock {
     #[inline(always)]
     #[track_caller]
     pub(super) fn lock<L: Limit>(&self, access: Access, limit: L) -> Result<(), L::Cut> {
-        assert_may_block(access.what());
+        match access {
+            Access::Read => assert_may_block(|| "RwLock::read"),
+            Access::Write => assert_may_block(|| "RwLock::write"),
+        }
         if self.try_lock(access) {
             return Ok(());
         }

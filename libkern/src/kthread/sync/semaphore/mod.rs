@@ -172,7 +172,7 @@ impl Semaphore {
 
     #[inline(always)]
     fn take<L: Limit>(&self, units: isize, limit: L) -> Result<(), L::Cut> {
-        assert_may_block("Semaphore::down");
+        assert_may_block(|| "Semaphore::down");
         // Acquire: what was done before the units were given comes before what is done with them. Partner: `give`.
         let had = self.units.fetch_sub(units, Ordering::Acquire);
         if had >= units {
