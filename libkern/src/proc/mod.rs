@@ -18,7 +18,7 @@
 //! | [`process`] | the process |
 //! | [`builder`], [`child`] | arranging one, and what its parent can do with it |
 //! | [`event`] | what a process is told, and waking it |
-//! | [`flush`] | making processors forget what was unmapped |
+//! | [`flush`](mod@flush) | making processors forget what was unmapped |
 //! | [`exit`](mod@exit) | how one ended |
 //! | [`current`] | what each core has to do with processes, the way back to ring 3, and turns |
 //! | [`ready`] | who waits for a core, and cores that wait for somebody |
