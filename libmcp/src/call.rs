@@ -4,7 +4,7 @@
 //! without threads has nothing else to do.
 
 use core::arch::asm;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{Ordering, fence};
 
 use mcp_abi::call::{ARGUMENTS, Call, Error, EventTarget, number};
 
@@ -49,27 +49,27 @@ pub fn wait_for(call: &Call) {
 #[inline(always)]
 pub fn one(number: u32, args: [u64; ARGUMENTS]) -> Result<u64, Error> {
     let mut call = Call::new(number, args);
-    // Nothing is to be told if it is done when the trap returns, which most are.
-    call.event = EventTarget { vcore_plus_one: u32::from(may_block(number)), tag: 0 };
     let taken = trap(&raw const call, 1);
     if !call.is_done() {
-        wait_if_taken(&call, taken)?;
+        wait_if_taken(&mut call, taken)?;
     }
     call.outcome()
 }
 
+/// Most calls are done when the trap returns, so one asks to be told only when it is not.
 #[cold]
 #[inline(never)]
-fn wait_if_taken(call: &Call, taken: usize) -> Result<(), Error> {
+fn wait_if_taken(call: *mut Call, taken: usize) -> Result<(), Error> {
     if taken == 0 {
         return Err(Error::BadAddress);
     }
-    wait_for(call);
+    // SAFETY: the caller's. The kernel may read it at the same time; it finds one or the other.
+    unsafe { (&raw mut (*call).event).write_volatile(EventTarget { vcore_plus_one: 1, tag: 0 }) };
+    // Before the look whether it is done. Partner: the kernel says that it is, and then looks whom to tell.
+    fence(Ordering::SeqCst);
+    // SAFETY: as above.
+    wait_for(unsafe { &*call });
     Ok(())
-}
-
-fn may_block(number: u32) -> bool {
-    matches!(number, number::SLEEP | number::UNMAP | number::PROTECT)
 }
 
 /// Does nothing, by way of the kernel.

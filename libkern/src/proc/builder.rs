@@ -135,11 +135,11 @@ impl<'a> Builder<'a> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let layout = Layout::of(self.program);
         let space = Space::new(Some(paging::root()), self.limit_frames)?;
+        let map = |start, len, rights, content| space.map(Place::At(start), len, rights, content);
         for part in &self.program.parts {
-            let start = part.range.start + layout.load_offset;
-            space.map(Place::At(start), part.range.len(), part.rights, part.content.clone())?;
+            map(part.range.start + layout.load_offset, part.range.len(), part.rights, part.content.clone())?;
         }
-        space.map(Place::At(layout.stack.start), STACK_LEN, UserRights::ReadWrite, Content::Zero)?;
+        map(layout.stack.start, STACK_LEN, UserRights::ReadWrite, Content::Zero)?;
         let info: *mut Info = space.pin(layout.info, UserRights::Read)?.to_ptr();
         let _: PhysAddr = space.pin(layout.data, UserRights::ReadWrite)?;
         let slot = space.pin(layout.slots, UserRights::ReadWrite)?.to_ptr();

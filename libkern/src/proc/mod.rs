@@ -72,7 +72,7 @@ on_metal! {
     pub(crate) use process::offsets;
     pub(crate) use start::Calls;
     pub(crate) use event::{post, set_alarm};
-    pub(crate) use flush::flush;
+    pub(crate) use flush::{protect, unmap};
     pub use builder::{Builder, CreateError};
     pub use child::{Child, Created};
     pub use exit::{Exit, Fault};

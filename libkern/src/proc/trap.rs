@@ -30,12 +30,15 @@ pub(super) extern "C" fn on_trap(context: *mut Context) {
             kill(unsafe { current::owner() }, fault_of(frame, GENERAL_PROTECTION, 0));
         }
     } else {
-        // Read before anything can fault again.
-        let address = Cr2::read_raw() as usize;
         // SAFETY: not used when the trap has blocked, but by what refers to it then.
         let proc = unsafe { current::owner() };
         current::set_no_call();
-        exception(proc, frame, address);
+        if frame.vector == PAGE_FAULT {
+            // Read before anything can fault again.
+            page_fault(proc, frame, Cr2::read_raw() as usize);
+        } else {
+            kill(proc, fault_of(frame, frame.vector, 0));
+        }
         if blocked::is_blocked() {
             blocked::end();
         }
@@ -59,14 +62,16 @@ fn interrupt(frame: &TrapFrame) {
     depth::lower::<HANDLER>();
 }
 
-fn exception(proc: &Proc, frame: &TrapFrame, address: usize) {
-    if frame.vector != PAGE_FAULT {
-        return kill(proc, fault_of(frame, frame.vector, 0));
-    }
-    match umem::fault_in(proc, address, access_of(frame.error)) {
-        Ok(()) => {}
-        Err(FaultError::Absent | FaultError::Forbidden) => kill(proc, fault_of(frame, PAGE_FAULT, address)),
-        Err(FaultError::Limit | FaultError::OutOfMemory) => kill(proc, Kill::OutOfMemory(address)),
+#[inline(always)]
+fn page_fault(proc: &Proc, frame: &TrapFrame, address: usize) {
+    if let Err(error) = umem::fault_in(proc, address, access_of(frame.error)) {
+        kill(
+            proc,
+            match error {
+                FaultError::Absent | FaultError::Forbidden => fault_of(frame, PAGE_FAULT, address),
+                FaultError::Limit | FaultError::OutOfMemory => Kill::OutOfMemory(address),
+            },
+        );
     }
 }
 

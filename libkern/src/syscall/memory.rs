@@ -65,11 +65,8 @@ pub(super) extern "C" fn map(proc: &Proc, call: usize) -> i64 {
 pub(super) extern "C" fn unmap(proc: &Proc, call: usize) -> i64 {
     let [address, len] = arguments!(proc, call);
     let Some(range) = range_of(address, len) else { return Error::BadAddress.to_result() };
-    match proc.space().unmap(range) {
-        Ok(flush) => {
-            proc::flush(proc, flush);
-            0
-        }
+    match proc::unmap(proc, range) {
+        Ok(()) => 0,
         Err(error) => error_of(error),
     }
 }
@@ -79,11 +76,8 @@ pub(super) extern "C" fn protect(proc: &Proc, call: usize) -> i64 {
     let [address, len, rights] = arguments!(proc, call);
     let Some(rights) = rights_of(rights) else { return Error::Invalid.to_result() };
     let Some(range) = range_of(address, len) else { return Error::BadAddress.to_result() };
-    match proc.space().protect(range, rights) {
-        Ok(flush) => {
-            proc::flush(proc, flush);
-            0
-        }
+    match proc::protect(proc, range, rights) {
+        Ok(()) => 0,
         Err(error) => error_of(error),
     }
 }

@@ -12,6 +12,7 @@
 //! that their mapper named; what may be written may not be executed.
 
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -92,15 +93,39 @@ impl UserLeaf {
     }
 }
 
-/// No frame was left for a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoTable;
-
 /// A process's tables.
 #[derive(Debug)]
 pub struct UserTables {
     /// Physical addresses of all tables, the top-level one first.
     tables: Vec<u64>,
+    root: u64,
+    /// The table of the lowest level that was used last, and which [`span`] of addresses it maps. Tables stay.
+    last: Cell<(usize, u64)>,
+}
+
+/// No [`span`].
+const NOWHERE: usize = usize::MAX;
+
+/// Where a page's entry is. Good as long as the tables are.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot<'a>(&'a AtomicU64);
+
+impl Slot<'_> {
+    /// Whether a page is mapped there.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_mapped(self) -> bool {
+        self.0.load(Ordering::Relaxed) & PRESENT != 0
+    }
+
+    /// Maps the frame at `phys` there, where nothing is mapped.
+    #[inline(always)]
+    pub fn map(self, phys: u64, rights: UserRights, owner: Owner) {
+        debug_assert!(!self.is_mapped(), "something is mapped there already");
+        let owned = if owner == Owner::Space { OWNED } else { 0 };
+        // Release: the frame's contents, for a processor that walks the tables; on x86 a plain store.
+        self.0.store(phys | PRESENT | USER | owned | rights.bits(), Ordering::Release);
+    }
 }
 
 /// Entry `index` of the table at `table`. The processor may set bits of it at any time.
@@ -120,13 +145,10 @@ const fn span(level: u32) -> usize {
 }
 
 impl UserTables {
-    /// An empty lower half; the upper one as in the table at `kernel_root`, if there is one. `frame` gives a frame full of
-    /// zeros, which is this value's from then on.
-    ///
-    /// # Errors
-    /// [`NoTable`].
-    pub fn new(kernel_root: Option<u64>, frame: impl FnOnce() -> Option<u64>) -> Result<Self, NoTable> {
-        let root = frame().ok_or(NoTable)?;
+    /// An empty lower half, in the table at `root`, a frame full of zeros that is this value's from now on; the upper half
+    /// is as in the table at `kernel_root`, if there is one.
+    #[must_use]
+    pub fn new(root: u64, kernel_root: Option<u64>) -> Self {
         if let Some(kernel) = kernel_root {
             for at in LOWER..ENTRIES {
                 let from = entry(kernel, at).load(Ordering::Relaxed);
@@ -137,14 +159,14 @@ impl UserTables {
         }
         let mut tables = Vec::with_capacity(8);
         tables.push(root);
-        Ok(Self { tables })
+        Self { tables, root, last: Cell::new((NOWHERE, 0)) }
     }
 
     /// The physical address of the top-level table.
     #[inline(always)]
     #[must_use]
     pub fn root(&self) -> u64 {
-        self.tables[0]
+        self.root
     }
 
     /// All tables' frames.
@@ -153,28 +175,33 @@ impl UserTables {
         &self.tables
     }
 
-    /// Maps the page at `virt`, which is not mapped, on to the frame at `phys`. `frame` is as in [`new`](Self::new).
+    /// The entry of the page at `virt`, in the lower half. Makes the tables that lead there; `frame` gives a frame full of
+    /// zeros for each, which is this value's from then on.
     ///
     /// # Errors
-    /// [`NoTable`]. The tables that were made until then stay.
+    /// Those of `frame`. The tables that were made until then stay.
     ///
     /// # Panics
-    /// If it is mapped already, or not in the lower half.
-    pub fn map(
-        &mut self,
-        virt: usize,
-        phys: u64,
-        rights: UserRights,
-        owner: Owner,
-        mut frame: impl FnMut() -> Option<u64>,
-    ) -> Result<(), NoTable> {
-        assert!(index(virt, 4) < LOWER && virt >> 47 == 0, "a process has the lower half only");
-        let mut table = self.root();
+    /// If `virt` is not in the lower half.
+    #[inline]
+    pub fn slot<E>(&mut self, virt: usize, frame: impl FnMut() -> Result<u64, E>) -> Result<Slot<'_>, E> {
+        let table = match self.leaf_table(virt) {
+            Ok(table) => table,
+            Err(_) => self.make_tables(virt, frame)?,
+        };
+        Ok(Slot(entry(table, index(virt, 1))))
+    }
+
+    /// The table with the entry of the page at `virt`, which is made if it is not there.
+    #[cold]
+    fn make_tables<E>(&mut self, virt: usize, mut frame: impl FnMut() -> Result<u64, E>) -> Result<u64, E> {
+        assert!(virt >> 47 == 0, "a process has the lower half only");
+        let mut table = self.root;
         for level in (2..=4).rev() {
             let slot = entry(table, index(virt, level));
             let mut next = slot.load(Ordering::Relaxed);
             if next & PRESENT == 0 {
-                let new = frame().ok_or(NoTable)?;
+                let new = frame()?;
                 self.tables.push(new);
                 // Rights are decided by the leaves alone.
                 next = new | PRESENT | WRITABLE | USER;
@@ -182,12 +209,7 @@ impl UserTables {
             }
             table = next & ADDRESS;
         }
-        let slot = entry(table, index(virt, 1));
-        assert!(slot.load(Ordering::Relaxed) == 0, "{virt:#x} is mapped already");
-        let owned = if owner == Owner::Space { OWNED } else { 0 };
-        // Release: the frame's contents, for a processor that walks the tables; on x86 a plain store.
-        slot.store(phys | PRESENT | USER | owned | rights.bits(), Ordering::Release);
-        Ok(())
+        Ok(table)
     }
 
     /// What is mapped at `virt`.
@@ -201,8 +223,14 @@ impl UserTables {
     }
 
     /// The table with the entry of the page at `virt`, or how many bytes from there on certainly have none.
+    #[inline(always)]
     fn leaf_table(&self, virt: usize) -> Result<u64, usize> {
-        let mut table = self.root();
+        let (at, table) = self.last.get();
+        if virt / span(2) == at { Ok(table) } else { self.walk(virt) }
+    }
+
+    fn walk(&self, virt: usize) -> Result<u64, usize> {
+        let mut table = self.root;
         for level in (2..=4).rev() {
             let next = entry(table, index(virt, level)).load(Ordering::Relaxed);
             if next & PRESENT == 0 {
@@ -210,10 +238,12 @@ impl UserTables {
             }
             table = next & ADDRESS;
         }
+        self.last.set((virt / span(2), table));
         Ok(table)
     }
 
     /// Calls `change` with the entry of each mapped page of `pages`, lowest first.
+    #[inline(always)]
     fn for_each(&self, pages: Range<usize>, mut change: impl FnMut(usize, &AtomicU64)) {
         let mut virt = pages.start;
         while virt < pages.end {
@@ -221,13 +251,13 @@ impl UserTables {
                 Err(absent) => virt += absent,
                 Ok(table) => {
                     let end = pages.end.min((virt | (span(2) - 1)) + 1);
-                    for page in (virt..end).step_by(PAGE_SIZE) {
-                        let slot = entry(table, index(page, 1));
+                    while virt < end {
+                        let slot = entry(table, index(virt, 1));
                         if slot.load(Ordering::Relaxed) & PRESENT != 0 {
-                            change(page, slot);
+                            change(virt, slot);
                         }
+                        virt += PAGE_SIZE;
                     }
-                    virt = end;
                 }
             }
         }

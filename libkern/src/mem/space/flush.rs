@@ -4,8 +4,10 @@
 //! forgotten the mapping, a process on another core can write to them.
 
 use alloc::vec::Vec;
+use core::mem;
 use core::ops::Range;
 
+use crate::arch::PAGE_SIZE;
 use crate::arch::user_tables::{Owner, UserLeaf};
 use crate::mem::frames::{Frame, FrameUse};
 use crate::mem::phys::PhysAddr;
@@ -18,9 +20,9 @@ const IN_PLACE: usize = 8;
 
 /// A range of which some processors may still know what was there, and the frames that were.
 ///
-/// Whoever has it makes all cores that have the space loaded forget the range, if [`is_needed`](Self::is_needed), and then
-/// says [`is_done`](Self::is_done), which frees the frames. One that is dropped instead keeps them for ever: better a leak
-/// than memory that two have.
+/// Whoever has one that a space has filled makes all cores that have the space loaded forget the range, if
+/// [`is_needed`](Self::is_needed), and then says [`is_done`](Self::is_done), which frees the frames. One that is dropped
+/// instead keeps them for ever: better a leak than memory that two have.
 ///
 /// # Invariants
 /// The frames were a space's own and are nobody else's now.
@@ -35,8 +37,16 @@ pub struct Flush {
 }
 
 impl Flush {
-    pub(super) fn new(range: Range<usize>) -> Self {
+    /// One in which nothing is yet.
+    #[inline(always)]
+    pub fn new(range: Range<usize>) -> Self {
         Self { range, is_needed: false, len: 0, few: [PhysAddr::new(0); IN_PLACE], more: Vec::new() }
+    }
+
+    /// Whether there is room whatever is mapped.
+    #[inline(always)]
+    pub(super) fn has_room(&self) -> bool {
+        self.range.len() <= IN_PLACE * PAGE_SIZE
     }
 
     /// Makes room for `frames`, and says whether there was.
@@ -45,6 +55,7 @@ impl Flush {
     }
 
     /// Adds what was mapped, for which there is room.
+    #[inline(always)]
     pub(super) fn add(&mut self, leaf: &UserLeaf) {
         // A processor marks a mapping as used before it remembers it.
         self.is_needed |= leaf.was_accessed;
@@ -81,10 +92,22 @@ impl Flush {
     }
 
     /// Says that no processor knows any of it. The frames are free.
-    pub fn is_done(self) {
-        let few = &self.few[..self.len.min(IN_PLACE)];
-        for &frame in few.iter().chain(&self.more) {
-            // SAFETY: by the invariant; the value ends.
+    #[inline(always)]
+    pub fn is_done(&mut self) {
+        let len = mem::take(&mut self.len);
+        for &frame in self.few.iter().take(len) {
+            // SAFETY: by the invariant; this value has it no more.
+            drop(unsafe { Frame::from_raw(frame, USE) });
+        }
+        if len > IN_PLACE {
+            self.free_more();
+        }
+    }
+
+    #[cold]
+    fn free_more(&mut self) {
+        for frame in mem::take(&mut self.more) {
+            // SAFETY: as above.
             drop(unsafe { Frame::from_raw(frame, USE) });
         }
     }

@@ -33,18 +33,18 @@ mod tests;
 use core::fmt;
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use mcp_abi::process::USER_END;
 
 use super::frames::{self, Frame};
 use super::phys::PhysAddr;
-use crate::arch::user_tables::{NoTable, Owner, UserLeaf, UserRights, UserTables};
+use crate::arch::user_tables::{Owner, UserLeaf, UserRights, UserTables};
 use crate::arch::{MAX_CORES, PAGE_SIZE};
 use crate::sync::SpinLock;
 use flush::{Flush, USE};
 use pages::Content;
-use regions::{Backing as _, Region, RegionError, Regions};
+use regions::{RegionError, Regions};
 
 /// Nothing is mapped below: a null pointer with an offset is a fault.
 pub const LOWEST: usize = 64 * 1024;
@@ -155,6 +155,8 @@ pub struct Space {
     inner: SpinLock<Inner>,
     /// The cores whose processor may know something of it.
     loaded: [AtomicU64; MAX_CORES.div_ceil(64)],
+    /// How many they are, at least.
+    loaded_count: AtomicUsize,
 }
 
 struct Inner {
@@ -174,27 +176,35 @@ struct Books {
 // SAFETY: what is shown lies in a frame of the space, which lives as long.
 unsafe impl Send for Books {}
 
-/// No frame: because of the limit, or because there is none.
+/// Why there is no frame.
 #[derive(Clone, Copy)]
-struct NoFrame {
-    is_limit: bool,
+enum NoFrame {
+    Limit,
+    OutOfMemory,
 }
 
 impl Books {
+    #[inline(always)]
     fn take(&mut self) -> Result<Frame, NoFrame> {
         if self.used >= self.limit {
-            return Err(NoFrame { is_limit: true });
+            return Err(NoFrame::Limit);
         }
-        let frame = frames::alloc(USE).map_err(|_| NoFrame { is_limit: false })?;
+        let frame = frames::alloc(USE).map_err(|_| NoFrame::OutOfMemory)?;
         self.set_used(self.used + 1);
         Ok(frame)
     }
 
+    #[inline(always)]
     fn take_zeroed(&mut self) -> Result<Frame, NoFrame> {
         let frame = self.take()?;
         // SAFETY: a frame of our own.
         unsafe { page::zero(frame.addr().to_ptr()) };
         Ok(frame)
+    }
+
+    /// A page table's frame.
+    fn take_table(&mut self) -> Result<u64, NoFrame> {
+        Ok(self.take_zeroed()?.into_raw().as_u64())
     }
 
     fn set_used(&mut self, used: usize) {
@@ -208,43 +218,18 @@ impl Books {
 
 impl From<NoFrame> for SpaceError {
     fn from(none: NoFrame) -> Self {
-        if none.is_limit { SpaceError::Limit } else { SpaceError::OutOfMemory }
+        match none {
+            NoFrame::Limit => SpaceError::Limit,
+            NoFrame::OutOfMemory => SpaceError::OutOfMemory,
+        }
     }
 }
 
 impl From<NoFrame> for FaultError {
     fn from(none: NoFrame) -> Self {
-        if none.is_limit { FaultError::Limit } else { FaultError::OutOfMemory }
-    }
-}
-
-impl Inner {
-    /// Maps a page; the tables that this takes are paid for. The frame, if it is the space's, is given up.
-    fn put(&mut self, at: usize, frame: PhysAddr, rights: UserRights, owner: Owner) -> Result<(), NoFrame> {
-        let Inner { tables, books, .. } = self;
-        let mut why = NoFrame { is_limit: false };
-        let mapped = tables.map(at, frame.as_u64(), rights, owner, || match books.take_zeroed() {
-            Ok(frame) => Some(frame.into_raw().as_u64()),
-            Err(none) => {
-                why = none;
-                None
-            }
-        });
-        mapped.map_err(|NoTable| why)
-    }
-
-    /// As [`put`](Self::put), a frame of the space's own.
-    fn put_own(&mut self, at: usize, frame: Frame, rights: UserRights) -> Result<(), NoFrame> {
-        match self.put(at, frame.addr(), rights, Owner::Space) {
-            Ok(()) => {
-                // The tables have it from now on.
-                let _ = frame.into_raw();
-                Ok(())
-            }
-            Err(none) => {
-                self.books.set_used(self.books.used - 1);
-                Err(none)
-            }
+        match none {
+            NoFrame::Limit => FaultError::Limit,
+            NoFrame::OutOfMemory => FaultError::OutOfMemory,
         }
     }
 }
@@ -266,14 +251,12 @@ impl Space {
     /// [`SpaceError::Limit`], [`SpaceError::OutOfMemory`].
     pub fn new(kernel_root: Option<u64>, limit_frames: usize) -> Result<Space, SpaceError> {
         let mut books = Books { used: 0, limit: limit_frames, shown: None };
-        let root = books.take_zeroed()?;
-        let Ok(tables) = UserTables::new(kernel_root, || Some(root.into_raw().as_u64())) else {
-            unreachable!("there is a frame for the table");
-        };
+        let tables = UserTables::new(books.take_table()?, kernel_root);
         Ok(Space {
             root: tables.root(),
             inner: SpinLock::new("address space", Inner { tables, regions: Regions::new(), books }),
             loaded: [const { AtomicU64::new(0) }; MAX_CORES.div_ceil(64)],
+            loaded_count: AtomicUsize::new(0),
         })
     }
 
@@ -294,22 +277,24 @@ impl Space {
     ///
     /// # Errors
     /// [`SpaceError::BadRange`], [`SpaceError::Occupied`], [`SpaceError::NoRoom`], [`SpaceError::TooManyRegions`].
+    #[inline(always)]
     pub fn map(&self, place: Place, len: usize, rights: UserRights, content: Content) -> Result<usize, SpaceError> {
-        let mut inner = self.inner.lock();
-        let start = match place {
-            Place::At(start) => start,
-            Place::Within(bounds) => {
-                check_range(&bounds)?;
-                let len = len.checked_next_multiple_of(PAGE_SIZE).ok_or(SpaceError::BadRange)?;
-                inner.regions.find_gap(len, bounds).ok_or(SpaceError::NoRoom)?
-            }
+        if len == 0 || len > USER_END {
+            return Err(SpaceError::BadRange);
+        }
+        let len = len.next_multiple_of(PAGE_SIZE);
+        let bounds = match &place {
+            Place::At(start) => *start..start.checked_add(len).ok_or(SpaceError::BadRange)?,
+            Place::Within(bounds) => bounds.clone(),
         };
-        let end = start.checked_add(len).and_then(|end| end.checked_next_multiple_of(PAGE_SIZE));
-        let range = start..end.ok_or(SpaceError::BadRange)?;
-        check_range(&range)?;
+        check_range(&bounds)?;
         let may_write = content.may_write() || rights == UserRights::ReadWrite;
-        inner.regions.insert(Region { range, rights, may_write, backing: content })?;
-        Ok(start)
+        let mut inner = self.inner.lock();
+        let gap = match place {
+            Place::At(_) => inner.regions.gap_at(bounds)?,
+            Place::Within(_) => inner.regions.find_gap(len, bounds).ok_or(SpaceError::NoRoom)?,
+        };
+        Ok(inner.regions.fill(gap, rights, may_write, content)?)
     }
 
     /// Maps a page of zeros that stays as it is until the space goes, and gives its frame's address: for what the kernel
@@ -321,16 +306,13 @@ impl Space {
         let range = at..at + PAGE_SIZE;
         check_range(&range)?;
         let mut inner = self.inner.lock();
-        let frame = inner.books.take_zeroed()?;
-        let phys = frame.addr();
-        let region = Region { range, rights, may_write: false, backing: Content::Fixed };
-        if let Err(error) = inner.regions.insert(region) {
-            let used = inner.books.used;
-            inner.books.set_used(used - 1);
-            return Err(error.into());
-        }
-        // Without the page the region is a hole that cannot be filled: the space is about to be dropped.
-        inner.put_own(at, frame, rights)?;
+        let Inner { tables, regions, books } = &mut *inner;
+        // Without its page the region is a hole that cannot be filled: the space is about to be dropped.
+        let gap = regions.gap_at(range)?;
+        regions.fill(gap, rights, false, Content::Fixed)?;
+        let slot = tables.slot(at, || books.take_table())?;
+        let phys = books.take_zeroed()?.into_raw();
+        slot.map(phys.as_u64(), rights, Owner::Space);
         Ok(phys)
     }
 
@@ -345,37 +327,36 @@ impl Space {
         inner.books.set_used(used);
     }
 
-    /// Ends what `range` shows.
+    /// Ends what the range of `flush`, which is new, shows. What comes of that is in `flush`.
     ///
     /// # Errors
     /// [`SpaceError::BadRange`], [`SpaceError::Absent`], [`SpaceError::Fixed`], [`SpaceError::TooManyRegions`],
     /// [`SpaceError::OutOfMemory`]. Nothing is changed then.
-    pub fn unmap(&self, range: Range<usize>) -> Result<Flush, SpaceError> {
+    pub fn unmap(&self, flush: &mut Flush) -> Result<(), SpaceError> {
+        let range = flush.range();
         check_range(&range)?;
-        let mut flush = Flush::new(range.clone());
         let mut inner = self.inner.lock();
-        let resident = inner.tables.count(range.clone());
-        if !flush.reserve(resident) {
+        let Inner { tables, regions, books } = &mut *inner;
+        if !flush.has_room() && !flush.reserve(tables.count(range.clone())) {
             return Err(SpaceError::OutOfMemory);
         }
-        inner.regions.remove(&range)?;
-        let Inner { tables, books, .. } = &mut *inner;
+        regions.remove(&range)?;
         tables.unmap(range, |_, leaf| flush.add(&leaf));
         books.set_used(books.used - flush.frames());
-        Ok(flush)
+        Ok(())
     }
 
-    /// Changes what may be done in `range`.
+    /// Changes what may be done in the range of `flush`, which is new.
     ///
     /// # Errors
     /// As [`unmap`](Self::unmap), and [`SpaceError::NotWritable`].
-    pub fn protect(&self, range: Range<usize>, rights: UserRights) -> Result<Flush, SpaceError> {
+    pub fn protect(&self, flush: &mut Flush, rights: UserRights) -> Result<(), SpaceError> {
+        let range = flush.range();
         check_range(&range)?;
-        let mut flush = Flush::new(range.clone());
         let mut inner = self.inner.lock();
         inner.regions.protect(&range, rights)?;
         inner.tables.protect(range, rights, |_| flush.require());
-        Ok(flush)
+        Ok(())
     }
 
     /// Makes it so that `address` can be used like that, if it may be. May be right already.
@@ -384,34 +365,30 @@ impl Space {
     /// As [`FaultError`] says.
     pub fn fault_in(&self, address: usize, access: Access) -> Result<(), FaultError> {
         let mut inner = self.inner.lock();
-        if address >= USER_END {
-            return Err(FaultError::Absent);
-        }
-        let region = inner.regions.find(address).ok_or(FaultError::Absent)?;
-        let rights = region.rights;
-        if !access.is_allowed_by(rights) {
+        let Inner { tables, regions, books } = &mut *inner;
+        let region = regions.find(address).ok_or(FaultError::Absent)?;
+        if !access.is_allowed_by(region.rights) {
             return Err(FaultError::Forbidden);
         }
         let at = address & !(PAGE_SIZE - 1);
-        let backing = region.backing.advanced((at - region.range.start) / PAGE_SIZE);
-        if inner.tables.leaf(at).is_some() {
+        let slot = tables.slot(at, || books.take_table())?;
+        if slot.is_mapped() {
             // Another core was quicker, or this one knew older rights.
             return Ok(());
         }
-        match backing {
-            Content::Zero => {
-                let frame = inner.books.take_zeroed()?;
-                inner.put_own(at, frame, rights)?;
-            }
+        let page = (at - region.range.start) / PAGE_SIZE;
+        let (phys, owner) = match &region.backing {
+            Content::Zero => (books.take_zeroed()?.into_raw(), Owner::Space),
             Content::Copied { pages, first } => {
-                let frame = inner.books.take()?;
+                let frame = books.take()?;
                 // SAFETY: a frame of our own; the other is there as long as the pages are.
-                unsafe { page::copy(frame.addr().to_ptr(), pages.frame(first).to_ptr()) };
-                inner.put_own(at, frame, rights)?;
+                unsafe { page::copy(frame.addr().to_ptr(), pages.frame(first + page).to_ptr()) };
+                (frame.into_raw(), Owner::Space)
             }
-            Content::Shared { pages, first, .. } => inner.put(at, pages.frame(first), rights, Owner::Other)?,
+            Content::Shared { pages, first, .. } => (pages.frame(first + page), Owner::Other),
             Content::Fixed => return Err(FaultError::Absent),
-        }
+        };
+        slot.map(phys.as_u64(), region.rights, owner);
         Ok(())
     }
 
@@ -433,13 +410,22 @@ impl Space {
 
     /// Says that `core` is about to load it. Before it does.
     pub fn mark_loaded(&self, core: usize) {
-        // SeqCst: before the processor walks the tables. Partner: `is_loaded_on`, after they were changed.
+        // SeqCst: before the processor walks the tables. Partners: `is_loaded_elsewhere`, `is_loaded_on`, after they were
+        // changed.
+        self.loaded_count.fetch_add(1, Ordering::SeqCst);
         self.loaded[core / 64].fetch_or(1 << (core % 64), Ordering::SeqCst);
     }
 
     /// Says that `core` has loaded another one, and so knows nothing of this one any more.
     pub fn mark_unloaded(&self, core: usize) {
         self.loaded[core / 64].fetch_and(!(1 << (core % 64)), Ordering::Release);
+        self.loaded_count.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Whether a core other than `here` may know something of it. `here` is the running core, interrupts off.
+    #[must_use]
+    pub fn is_loaded_elsewhere(&self, here: usize) -> bool {
+        self.loaded_count.load(Ordering::SeqCst) > usize::from(self.is_loaded_on(here))
     }
 
     /// Whether `core` may know something of it.

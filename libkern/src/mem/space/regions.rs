@@ -4,6 +4,7 @@
 //! splits regions at its ends, and puts them together again where they are alike. Ranges are whole pages.
 
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::ops::Range;
 
 use crate::arch::PAGE_SIZE;
@@ -52,6 +53,14 @@ pub enum RegionError {
     TooMany,
 }
 
+/// A range in which nothing is, of regions that have not changed since.
+#[derive(Debug)]
+pub struct Gap {
+    range: Range<usize>,
+    /// How many regions are below it.
+    at: usize,
+}
+
 /// Regions of a space.
 ///
 /// # Invariants
@@ -59,6 +68,8 @@ pub enum RegionError {
 #[derive(Debug)]
 pub struct Regions<B> {
     list: Vec<Region<B>>,
+    /// What [`below`](Self::below) gave last: who asks about an address will ask about those around it.
+    last: Cell<usize>,
 }
 
 impl<B: Backing> Default for Regions<B> {
@@ -70,7 +81,7 @@ impl<B: Backing> Default for Regions<B> {
 impl<B: Backing> Regions<B> {
     /// None.
     pub const fn new() -> Self {
-        Self { list: Vec::new() }
+        Self { list: Vec::new(), last: Cell::new(0) }
     }
 
     /// All of them, lowest first.
@@ -81,46 +92,70 @@ impl<B: Backing> Regions<B> {
     /// How many of them end at or before `address`.
     #[inline]
     fn below(&self, address: usize) -> usize {
-        self.list.partition_point(|region| region.range.end <= address)
+        let last = self.last.get();
+        let is_below = |at: usize| self.list.get(at).is_some_and(|region| region.range.end <= address);
+        if last <= self.list.len() && (last == 0 || is_below(last - 1)) && !is_below(last) {
+            return last;
+        }
+        let below = self.list.partition_point(|region| region.range.end <= address);
+        self.last.set(below);
+        below
     }
 
     /// The region that `address` is in.
     #[inline]
     pub fn find(&self, address: usize) -> Option<&Region<B>> {
-        self.list.get(self.below(address)).filter(|region| region.range.start <= address)
+        let last = self.list.get(self.last.get()).filter(|region| region.range.contains(&address));
+        last.or_else(|| self.list.get(self.below(address)).filter(|region| region.range.start <= address))
     }
 
     /// The lowest free range of `len` bytes within `bounds`.
-    pub fn find_gap(&self, len: usize, bounds: Range<usize>) -> Option<usize> {
-        let mut start = bounds.start;
-        for region in &self.list[self.below(start)..] {
+    #[inline(always)]
+    pub fn find_gap(&self, len: usize, bounds: Range<usize>) -> Option<Gap> {
+        let (mut start, mut at) = (bounds.start, self.below(bounds.start));
+        while let Some(region) = self.list.get(at) {
             if region.range.start >= start && region.range.start - start >= len {
                 break;
             }
             start = region.range.end;
+            at += 1;
         }
-        (start.checked_add(len)? <= bounds.end).then_some(start)
+        let end = start.checked_add(len).filter(|&end| end <= bounds.end)?;
+        Some(Gap { range: start..end, at })
     }
 
-    /// Adds a region where none is.
+    /// The gap at `range`.
     ///
     /// # Errors
-    /// [`RegionError::Occupied`], [`RegionError::TooMany`]. Nothing is changed then.
-    pub fn insert(&mut self, region: Region<B>) -> Result<(), RegionError> {
-        debug_assert!(!region.range.is_empty() && region.range.start.is_multiple_of(PAGE_SIZE));
-        let at = self.below(region.range.start);
-        if self.list.get(at).is_some_and(|next| next.range.start < region.range.end) {
+    /// [`RegionError::Occupied`]: there is none.
+    #[inline(always)]
+    pub fn gap_at(&self, range: Range<usize>) -> Result<Gap, RegionError> {
+        let at = self.below(range.start);
+        if self.list.get(at).is_some_and(|next| next.range.start < range.end) {
             return Err(RegionError::Occupied);
         }
+        Ok(Gap { range, at })
+    }
+
+    /// Adds a region where none is. Gives its address.
+    ///
+    /// # Errors
+    /// [`RegionError::TooMany`]. Nothing is changed then.
+    #[inline(always)]
+    pub fn fill(&mut self, gap: Gap, rights: UserRights, may_write: bool, backing: B) -> Result<usize, RegionError> {
+        let Gap { range, at } = gap;
+        debug_assert!(!range.is_empty() && range.start.is_multiple_of(PAGE_SIZE));
+        let start = range.start;
+        let region = Region { range, rights, may_write, backing };
         if at > 0 && self.list[at - 1].is_followed_by(&region) {
             self.list[at - 1].range.end = region.range.end;
             self.join(at);
-            return Ok(());
+            return Ok(start);
         }
         self.room_for(1)?;
         self.list.insert(at, region);
         self.join(at + 1);
-        Ok(())
+        Ok(start)
     }
 
     /// Takes `range` out of the regions.
@@ -128,8 +163,18 @@ impl<B: Backing> Regions<B> {
     /// # Errors
     /// [`RegionError::Absent`], [`RegionError::Fixed`], [`RegionError::TooMany`]. Nothing is changed then.
     pub fn remove(&mut self, range: &Range<usize>) -> Result<(), RegionError> {
-        let (first, end) = self.isolate(range, |_| Ok(()))?;
-        self.list.drain(first..end);
+        let at = self.below(range.start);
+        if self.list.get(at).is_some_and(|region| region.range == *range && !region.backing.is_fixed()) {
+            // As most are: a whole one, and often the last one.
+            if at + 1 == self.list.len() {
+                self.list.pop();
+            } else {
+                self.list.remove(at);
+            }
+        } else {
+            let (first, end) = self.isolate(range, |_| Ok(()))?;
+            self.list.drain(first..end);
+        }
         Ok(())
     }
 
@@ -195,6 +240,7 @@ impl<B: Backing> Regions<B> {
     }
 
     /// Makes one of the regions before and behind boundary `at`, if they are alike.
+    #[inline(always)]
     fn join(&mut self, at: usize) {
         if at > 0 && at < self.list.len() && self.list[at - 1].is_followed_by(&self.list[at]) {
             self.list[at - 1].range.end = self.list[at].range.end;
@@ -202,6 +248,7 @@ impl<B: Backing> Regions<B> {
         }
     }
 
+    #[inline(always)]
     fn room_for(&mut self, more: usize) -> Result<(), RegionError> {
         let has_room = self.list.len() + more <= MOST_REGIONS && self.list.try_reserve(more).is_ok();
         if has_room { Ok(()) } else { Err(RegionError::TooMany) }
@@ -209,6 +256,7 @@ impl<B: Backing> Regions<B> {
 }
 
 impl<B: Backing> Region<B> {
+    #[inline(always)]
     fn is_followed_by(&self, next: &Self) -> bool {
         self.range.end == next.range.start
             && self.rights == next.rights
@@ -258,6 +306,14 @@ mod tests {
 
     fn bytes(pages: &Range<usize>) -> Range<usize> {
         pages.start * PAGE_SIZE..pages.end * PAGE_SIZE
+    }
+
+    fn insert(regions: &mut Regions<Mock>, region: Region<Mock>) -> Result<(), RegionError> {
+        let Region { range, rights, may_write, backing } = region;
+        let start = range.start;
+        let gap = regions.gap_at(range)?;
+        assert_eq!(regions.fill(gap, rights, may_write, backing)?, start);
+        Ok(())
     }
 
     fn as_model(regions: &Regions<Mock>) -> Model {
@@ -340,7 +396,7 @@ mod tests {
                 let expected = apply(&mut model, change);
                 let done = match change.clone() {
                     Change::Insert(range, rights, may_write, backing) => {
-                        regions.insert(Region { range: bytes(&range), rights, may_write, backing })
+                        insert(&mut regions, Region { range: bytes(&range), rights, may_write, backing })
                     }
                     Change::Remove(range) => regions.remove(&bytes(&range)),
                     Change::Protect(range, rights) => regions.protect(&bytes(&range), rights),
@@ -361,7 +417,8 @@ mod tests {
             for len in 1..10 {
                 let free = |start: usize| (start..start + len).all(|page| page < PAGES && model[page].is_none());
                 let expected = (0..PAGES).find(|&start| free(start)).map(|page| page * PAGE_SIZE);
-                prop_assert_eq!(regions.find_gap(len * PAGE_SIZE, 0..PAGES * PAGE_SIZE), expected);
+                let gap = regions.find_gap(len * PAGE_SIZE, 0..PAGES * PAGE_SIZE);
+                prop_assert_eq!(gap.map(|gap| gap.range.start), expected);
             }
         }
     }
@@ -376,13 +433,13 @@ mod tests {
             backing: Mock::Own,
         };
         for n in 0..MOST_REGIONS {
-            regions.insert(page(n)).unwrap();
+            insert(&mut regions, page(n)).unwrap();
         }
-        assert_eq!(regions.insert(page(MOST_REGIONS)), Err(RegionError::TooMany));
+        assert_eq!(insert(&mut regions, page(MOST_REGIONS)), Err(RegionError::TooMany));
         regions.remove(&page(7).range).unwrap();
         let three = Region { range: bytes(&(13..16)), ..page(0) };
         // It joins both neighbours.
-        regions.insert(three).unwrap();
+        insert(&mut regions, three).unwrap();
         assert_eq!(regions.iter().count(), MOST_REGIONS - 2);
     }
 }

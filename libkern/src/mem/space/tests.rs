@@ -39,6 +39,16 @@ fn write(space: &Space, address: usize, byte: u8) {
     unsafe { at.add(address % PAGE_SIZE).write(byte) };
 }
 
+fn unmap(space: &Space, pages: Range<usize>) -> Result<Flush, SpaceError> {
+    let mut flush = Flush::new(bytes(pages));
+    space.unmap(&mut flush).map(|()| flush)
+}
+
+fn protect(space: &Space, pages: Range<usize>, rights: UserRights) -> Result<Flush, SpaceError> {
+    let mut flush = Flush::new(bytes(pages));
+    space.protect(&mut flush, rights).map(|()| flush)
+}
+
 /// Runs `test`, and checks that all memory comes back.
 fn balanced(test: impl FnOnce()) {
     let _machine = machine();
@@ -124,14 +134,14 @@ fn what_was_unmapped_is_free_when_it_is_flushed_and_not_before() {
             write(&space, page_at(page), 1);
         }
         let (used, in_use) = (space.used_frames(), stats().used(FrameUse::Processes));
-        let flush = space.unmap(bytes(5..35)).unwrap();
+        let mut flush = unmap(&space, 5..35).unwrap();
         assert_eq!((flush.frames(), flush.range()), (25, bytes(5..35)));
         assert_eq!(space.used_frames(), used - 25);
         assert_eq!(stats().used(FrameUse::Processes), in_use, "somebody may still write to it");
         flush.is_done();
         assert_eq!(stats().used(FrameUse::Processes), in_use - 25 * PAGE_SIZE);
         assert_eq!(space.fault_in(page_at(5), Access::Read), Err(FaultError::Absent));
-        assert_eq!(space.unmap(bytes(0..6)).err(), Some(SpaceError::Absent));
+        assert_eq!(unmap(&space, 0..6).err(), Some(SpaceError::Absent));
         assert_eq!(read(&space, page_at(0)), Some(1), "nothing was changed");
         zero(&space, 5..6).unwrap();
         space.fault_in(page_at(5), Access::Read).unwrap();
@@ -148,11 +158,14 @@ fn a_limit_holds_for_pages_and_tables_and_what_failed_costs_nothing() {
         write(&space, page_at(0), 1);
         assert_eq!(space.used_frames(), 5);
         assert_eq!(space.fault_in(page_at(1), Access::Write), Err(FaultError::Limit));
-        space.unmap(bytes(0..1)).unwrap().is_done();
-        // Room for the page, but not for its tables.
-        assert_eq!(space.fault_in(page_at(0x10_0000), Access::Write), Err(FaultError::Limit));
-        assert_eq!(space.used_frames(), 4, "the page that found no table was given back");
+        unmap(&space, 0..1).unwrap().is_done();
+        assert_eq!(space.used_frames(), 4);
         write(&space, page_at(1), 1);
+        assert_eq!(space.fault_in(page_at(0x10_0000), Access::Write), Err(FaultError::Limit));
+        assert_eq!(space.used_frames(), 5, "what failed costs nothing");
+        unmap(&space, 1..2).unwrap().is_done();
+        assert_eq!(space.fault_in(page_at(0x10_0000), Access::Write), Err(FaultError::Limit));
+        assert_eq!(space.used_frames(), 5, "but the first of two tables, which stays");
         assert_eq!(space.pin(page_at(7), UserRights::Read), Err(SpaceError::Limit));
     });
 }
@@ -163,19 +176,19 @@ fn rights_go_down_at_once_and_up_only_as_far_as_they_may() {
         let space = Space::new(None, 100).unwrap();
         zero(&space, 0..3).unwrap();
         write(&space, page_at(1), 5);
-        let flush = space.protect(bytes(1..2), UserRights::Read).unwrap();
+        let mut flush = protect(&space, 1..2, UserRights::Read).unwrap();
         assert!(flush.is_needed());
         flush.is_done();
         assert!(!space.leaf(page_at(1)).unwrap().is_writable);
         assert_eq!(space.fault_in(page_at(1), Access::Write), Err(FaultError::Forbidden));
-        let flush = space.protect(bytes(0..3), UserRights::ReadWrite).unwrap();
+        let mut flush = protect(&space, 0..3, UserRights::ReadWrite).unwrap();
         assert!(!flush.is_needed(), "more rights are found by a fault");
         flush.is_done();
         assert_eq!(read(&space, page_at(1)), Some(5));
         let constant = Arc::new(Pages::zeroed(1, FrameUse::Processes).unwrap());
         let content = Content::Shared { pages: constant, first: 0, may_write: false };
         space.map(Place::At(page_at(9)), PAGE_SIZE, UserRights::Read, content).unwrap();
-        assert_eq!(space.protect(bytes(9..10), UserRights::ReadWrite).err(), Some(SpaceError::NotWritable));
+        assert_eq!(protect(&space, 9..10, UserRights::ReadWrite).err(), Some(SpaceError::NotWritable));
     });
 }
 
@@ -200,8 +213,8 @@ fn shared_pages_are_one_and_copied_ones_are_not() {
         }
         assert_eq!(one.used_frames(), 1 + 3 + 1, "shared pages are not its own");
         // A part of a region keeps its place in the pages.
-        one.unmap(bytes(1..2)).unwrap().is_done();
-        one.unmap(bytes(8..9)).unwrap().is_done();
+        unmap(&one, 1..2).unwrap().is_done();
+        unmap(&one, 8..9).unwrap().is_done();
         one.fault_in(page_at(9), Access::Read).unwrap();
         assert_eq!(read(&one, page_at(9) + 100), Some(8));
         drop(one);
@@ -218,8 +231,8 @@ fn what_the_kernel_shares_stays() {
         assert_eq!(space.leaf(page_at(0)).map(|leaf| (leaf.phys, leaf.is_writable)), Some((info.as_u64(), false)));
         assert_eq!(space.leaf(page_at(1)).map(|leaf| (leaf.phys, leaf.is_writable)), Some((data.as_u64(), true)));
         for page in 0..2 {
-            assert_eq!(space.unmap(bytes(page..page + 1)).err(), Some(SpaceError::Fixed));
-            assert_eq!(space.protect(bytes(page..page + 1), UserRights::Read).err(), Some(SpaceError::Fixed));
+            assert_eq!(unmap(&space, page..page + 1).err(), Some(SpaceError::Fixed));
+            assert_eq!(protect(&space, page..page + 1, UserRights::Read).err(), Some(SpaceError::Fixed));
         }
         // SAFETY: in a page that is pinned.
         unsafe { space.show_used(NonNull::new(info.to_ptr()).unwrap()) };

@@ -16,6 +16,7 @@
 
 mod table;
 
+use core::arch::asm;
 use core::ops::Range;
 use core::ptr;
 
@@ -164,8 +165,11 @@ pub fn flush_user(range: Range<usize>) {
     if range.len() / super::PAGE_SIZE > MOST {
         return tlb::flush_all();
     }
-    for page in range.step_by(super::PAGE_SIZE) {
-        tlb::flush(VirtAddr::new(page as u64));
+    let mut page = range.start;
+    while page < range.end {
+        // SAFETY: forgetting is always right.
+        unsafe { asm!("invlpg [{}]", in(reg) page, options(nostack, preserves_flags)) };
+        page += super::PAGE_SIZE;
     }
 }
 

@@ -6,14 +6,14 @@
 //!
 //! SMAP is lifted inside the routines only, and put back on every way out.
 
-use core::arch::global_asm;
+use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use core::ptr::{self, addr_of};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use conquer_once::spin::OnceCell;
 
-use mcp_abi::call::{Call, EventTarget, flag};
+use mcp_abi::call::{ARGUMENTS, Call, EventTarget, flag};
 
 use super::super::traps::{HAS_SMAP, TrapFrame};
 
@@ -26,6 +26,7 @@ global_asm!(
     done_lock_started = const flag::DONE | flag::LOCK | flag::STARTED,
 );
 
+const _: () = assert!(ARGUMENTS == 5, "__user_load_arguments copies five");
 const _: () = assert!(flag::LOCK == 1 << 8, "unlocking is a store to the flags' second byte");
 
 unsafe extern "C" {
@@ -33,6 +34,7 @@ unsafe extern "C" {
     static __user_access_end: u8;
     static __user_access_faulted: u8;
     fn __user_copy(to: *mut u8, from: *const u8, len: usize) -> usize;
+    fn __user_load_arguments();
     fn __user_complete_call(call: usize, result: i64) -> Completed;
     fn __user_set_bits(word: usize, bits: u32) -> usize;
     fn __user_clear_byte(byte: usize) -> usize;
@@ -48,6 +50,7 @@ pub struct Faulted {
     pub address: usize,
 }
 
+#[inline(always)]
 fn outcome(returned: usize) -> Result<(), Faulted> {
     if returned == DONE { Ok(()) } else { Err(Faulted { address: returned }) }
 }
@@ -63,6 +66,27 @@ fn outcome(returned: usize) -> Result<(), Faulted> {
 pub unsafe fn copy(to: *mut u8, from: *const u8, len: usize) -> Result<(), Faulted> {
     // SAFETY: the caller's word.
     outcome(unsafe { __user_copy(to, from, len) })
+}
+
+/// A call's arguments, which are at `at`; none if that faulted.
+///
+/// # Safety
+/// As for [`complete_call`], of the arguments.
+#[inline(always)]
+pub unsafe fn load_arguments(at: usize) -> Option<[u64; ARGUMENTS]> {
+    let (a, b, c, d, e);
+    let left: usize;
+    // SAFETY: the caller's word. It leaves the red zone to the compiler, which is told nothing of `nostack`.
+    unsafe {
+        asm!(
+            "call {load}",
+            load = sym __user_load_arguments,
+            inout("rdi") at => left,
+            out("rax") a, out("rdx") b, out("rcx") c, out("r8") d, out("r9") e,
+            options(readonly),
+        );
+    }
+    (left == 0).then_some([a, b, c, d, e])
 }
 
 #[repr(C)]

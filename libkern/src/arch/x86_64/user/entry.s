@@ -115,21 +115,6 @@ user_trap:
     push r13
     push r14
     push r15
-    mov rsi, gs:[{user_sp}]
-    mov rax, [rsi]
-    mov rcx, [rsi + 8]
-    mov [rsp + 15*8], rax
-    mov [rsp + 16*8], rcx
-    mov rax, [rsi + 16]
-    mov rcx, [rsi + 24]
-    mov [rsp + 17*8], rax
-    mov [rsp + 18*8], rcx
-    mov rax, [rsi + 32]
-    mov rcx, [rsi + 40]
-    mov [rsp + 19*8], rax
-    mov [rsp + 20*8], rcx
-    mov rax, [rsi + 48]
-    mov [rsp + 21*8], rax
     lea rdi, [rsp - {frame}]
     mov dword ptr [rdi + {kind}], 1
     cld
@@ -141,9 +126,17 @@ user_trap:
     mov eax, -1
     mov edx, -1
     xsave64 [rdi + {vector}]
-    jmp 3f
-2:  fxsave64 [rdi + {vector}]
-3:  ldmxcsr [rip + user_entry_mxcsr]
+    # Seven words: vector, error code and what the processor pushed.
+3:  mov rsi, gs:[{user_sp}]
+    movups xmm0, [rsi]
+    movups xmm1, [rsi + 16]
+    movups xmm2, [rsi + 32]
+    mov rax, [rsi + 48]
+    movups [rsp + 15*8], xmm0
+    movups [rsp + 17*8], xmm1
+    movups [rsp + 19*8], xmm2
+    mov [rsp + 21*8], rax
+    ldmxcsr [rip + user_entry_mxcsr]
     mov rax, gs:[{stack}]
     mov rsp, [rax + {hi}]
     sub rsp, {reserved}
@@ -159,8 +152,6 @@ __user_resume_full:
     mov eax, -1
     mov edx, -1
     xrstor64 [rdi + {vector}]
-    jmp 5f
-4:  fxrstor64 [rdi + {vector}]
 5:  lea rsp, [rdi + {frame}]
     pop r15
     pop r14
@@ -180,6 +171,12 @@ __user_resume_full:
     add rsp, 16
     swapgs
     iretq
+
+    # A processor without XSAVE.
+2:  fxsave64 [rdi + {vector}]
+    jmp 3b
+4:  fxrstor64 [rdi + {vector}]
+    jmp 5b
 
 # A core that runs processes has these instead of the kernel's stubs, to which they leave what comes from ring 0.
 .macro user_stub vector
