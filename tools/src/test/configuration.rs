@@ -21,6 +21,8 @@ pub struct Configuration {
     pub smp: u32,
     /// Interrupt controller of each core.
     pub apic: Apic,
+    /// What the processor does not have, by QEMU's name: empty for nothing.
+    pub lacks: String,
     /// Amount of memory.
     pub mem: Size,
     /// What loads the image.
@@ -65,6 +67,7 @@ impl Default for Configuration {
             machine: Machine::Microvm,
             smp: 1,
             apic: Apic::X2apic,
+            lacks: String::new(),
             mem: qemu::DEFAULT_MEM,
             boot: Boot::Kernel,
             serial: true,
@@ -97,10 +100,7 @@ impl Configuration {
             serial: self.serial,
             // A framebuffer is what a PC without a serial port has, and firmware wants one.
             vga: self.boot != Boot::Kernel,
-            cpu: Some(match self.apic {
-                Apic::Xapic => "max,-x2apic".to_owned(),
-                Apic::X2apic => "max".to_owned(),
-            }),
+            cpu: Some(self.cpu()),
             ..qemu::Config::default()
         };
         match self.timing {
@@ -115,6 +115,18 @@ impl Configuration {
             }
         }
         config
+    }
+
+    fn cpu(&self) -> String {
+        let mut cpu = "max".to_owned();
+        if self.apic == Apic::Xapic {
+            cpu.push_str(",-x2apic");
+        }
+        if !self.lacks.is_empty() {
+            cpu.push_str(",-");
+            cpu.push_str(&self.lacks);
+        }
+        cpu
     }
 
     /// How long one case may take, the boot included.
@@ -138,6 +150,9 @@ impl fmt::Display for Configuration {
             Apic::X2apic => "x2apic",
         };
         write!(f, "{} smp={} {apic}", self.machine, self.smp)?;
+        if !self.lacks.is_empty() {
+            write!(f, " no-{}", self.lacks)?;
+        }
         if self.mem != qemu::DEFAULT_MEM {
             write!(f, " mem={}", self.mem)?;
         }
@@ -170,13 +185,15 @@ mod tests {
         let odd = Configuration {
             machine: Machine::Pc,
             apic: Apic::Xapic,
+            lacks: "avx".to_owned(),
             mem: Size::mib(32),
             boot: "grub-uefi-usb".parse().unwrap(),
             serial: false,
             profile: Profile::Release,
             ..plain
         };
-        assert_eq!(odd.to_string(), "pc smp=2 xapic mem=32M grub-uefi-usb no-serial release");
+        assert_eq!(odd.to_string(), "pc smp=2 xapic no-avx mem=32M grub-uefi-usb no-serial release");
+        assert_eq!(odd.to_qemu().cpu.as_deref(), Some("max,-x2apic,-avx"));
     }
 
     #[test]

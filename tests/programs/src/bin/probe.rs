@@ -44,6 +44,8 @@ fn main() {
         "overflow" => Ok(overflow(black_box(1))),
         "eat" => eat(),
         "null_calls" => null_calls(args.next()),
+        "structs" => structs(),
+        "blocked" => blocked(),
         _ => Err(1000),
     };
     process::exit(outcome.unwrap_or_else(|error| error));
@@ -234,6 +236,131 @@ fn residue() -> Outcome {
         (1, true, false) => Err(2),
         _ => Err(3),
     }
+}
+
+/// A trap as it comes. Gives how many calls the kernel took.
+fn trap(calls: usize, count: usize) -> usize {
+    let taken;
+    // SAFETY: as `libmcp`'s, but that what it is given may be anything: the kernel writes to nothing but calls.
+    unsafe {
+        core::arch::asm!("syscall", in("rdi") calls, in("rsi") count, lateout("rax") taken, clobber_abi("C"));
+    }
+    taken
+}
+
+/// Batches that are none, or of which a part is not there.
+fn structs() -> Outcome {
+    const CALL: usize = size_of::<Call>();
+    let at = memory::map(4 * PAGE, Rights::ReadWrite).map_err(|_| 1u64)?;
+    // SAFETY: mapped above.
+    unsafe { memory::unmap(at + 2 * PAGE..at + 3 * PAGE) }.map_err(|_| 2u64)?;
+    let call = |index: usize| core::ptr::with_exposed_provenance_mut::<Call>(at + index * CALL);
+    // SAFETY: the first two pages are there.
+    let is_done = |index: usize| unsafe { (*call(index)).is_done() };
+    let nowhere = [
+        (0, 1),
+        (64, 1),
+        (0xffff_8000_0000_0000, 1),
+        (0xffff_ffff_8020_0000, 1),
+        (usize::MAX & !63, 1),
+        (0x8000_0000_0000, 1),
+        (0x7fff_ffff_ffc0, 1),
+        (0x7fff_ffff_f000, 1),
+        (0x7fff_ffff_efc0, 2),
+        (0x7fff_ffff_efc0, 1),
+        (at + 2 * PAGE, 1),
+        (at + 1, 1),
+        (at + 8, 1),
+        (at + 63, 64),
+        (at, 0),
+        (at, 65),
+        (at, 1 << 32),
+        (at, 1 << 58),
+        (at, usize::MAX),
+    ];
+    for (number, (address, count)) in nowhere.into_iter().enumerate() {
+        if trap(address, count) != 0 {
+            return Err(100 + number as u64);
+        }
+    }
+    if (0..2 * PAGE / CALL).any(is_done) {
+        return Err(3);
+    }
+    // What is there is taken, also where nobody has touched it.
+    let last = 2 * PAGE / CALL - 3;
+    if trap(call(last).addr(), 8) != 3 || !(last..last + 3).all(is_done) || is_done(last - 1) {
+        return Err(4);
+    }
+    // One that the kernel may read, but not write to.
+    // SAFETY: nothing else uses it.
+    unsafe { memory::protect(at..at + PAGE, Rights::Read) }.map_err(|_| 5u64)?;
+    if trap(at, 1) != 1 || is_done(0) {
+        return Err(6);
+    }
+    let text = main as fn() as usize & !63;
+    if trap(text, 1) > 1 {
+        return Err(7);
+    }
+    Ok(0)
+}
+
+/// What a function keeps is kept by a call that blocks, wherever the process goes on; vector registers are zero.
+fn blocked() -> Outcome {
+    // Rounding, and flags, that nobody else has.
+    const MXCSR: u32 = 0x7fbf;
+    const CONTROL: u16 = 0x0f7f;
+    for round in 1..40u64 {
+        let call = Call::new(number::SLEEP, [round * 20_000, 0, 0, 0, 0]);
+        let (mut kept, mut vectors) = ([0u64; 5], [1u64; 6]);
+        let (mut mxcsr, mut control) = (MXCSR, CONTROL);
+        let (mut usual_mxcsr, mut usual_control) = (0u32, 0u16);
+        let places = [
+            (&raw mut usual_mxcsr).addr(),
+            (&raw mut usual_control).addr(),
+            (&raw mut mxcsr).addr(),
+            (&raw mut control).addr(),
+            (&raw const call).addr(),
+            kept.as_mut_ptr().addr(),
+            vectors.as_mut_ptr().addr(),
+        ];
+        // SAFETY: the call is alive until it is done; all registers that change are named or put back, and so are the
+        // controls.
+        unsafe {
+            core::arch::asm!(
+                "push rbx", "push rbp", "push rdi",
+                "mov rax, [rdi]", "stmxcsr [rax]", "mov rax, [rdi + 8]", "fnstcw [rax]",
+                "mov rax, [rdi + 16]", "ldmxcsr [rax]", "mov rax, [rdi + 24]", "fldcw [rax]",
+                "lea rbx, [rsi + 1]", "lea rbp, [rsi + 2]", "lea r12, [rsi + 3]", "lea r13, [rsi + 4]", "lea r14, [rsi + 5]",
+                "movq xmm0, rsi", "movq xmm7, rsi", "movq xmm15, rsi",
+                "mov rdi, [rdi + 32]", "mov esi, 1",
+                "syscall",
+                "pop rdi",
+                "mov rax, [rdi + 16]", "stmxcsr [rax]", "mov rax, [rdi + 24]", "fnstcw [rax]",
+                "mov rax, [rdi]", "ldmxcsr [rax]", "mov rax, [rdi + 8]", "fldcw [rax]",
+                "mov rax, [rdi + 40]",
+                "mov [rax], rbx", "mov [rax + 8], rbp", "mov [rax + 16], r12", "mov [rax + 24], r13", "mov [rax + 32], r14",
+                "mov rax, [rdi + 48]",
+                "movups [rax], xmm0", "movups [rax + 16], xmm7", "movups [rax + 32], xmm15",
+                "pop rbp", "pop rbx",
+                in("rdi") places.as_ptr(), in("rsi") round,
+                out("r12") _, out("r13") _, out("r14") _, clobber_abi("C"),
+            );
+        }
+        while !call.is_done() {
+            call::yield_now().map_err(|_| 1u64)?;
+        }
+        if !kept.iter().zip(1..).all(|(&word, n)| word == round + n) {
+            return Err(2);
+        }
+        if vectors != [0; 6] {
+            return Err(3);
+        }
+        if (mxcsr, control) != (MXCSR, CONTROL) {
+            return Err(4);
+        }
+        call.outcome().map_err(|_| 5u64)?;
+    }
+    Ok(0)
 }
 
 fn touch(how: &str, address: Option<&str>) -> Outcome {

@@ -79,6 +79,19 @@ fn vector_registers_survive_whatever_interrupts() {
     assert!(children.iter().all(|child| child.wait() == Exit::Status(0)));
 }
 
+#[libkern::test(ids = ["K3", "K19"])]
+fn registers_survive_a_call_that_blocks_wherever_the_process_goes_on() {
+    assert_eq!(run(&["blocked"]), Exit::Status(0));
+    // More than there are cores, so that they change places.
+    let children: Vec<_> = (0..cpu::count() + 2).map(|_| start(&["blocked"])).collect();
+    assert!(children.iter().all(|child| child.wait() == Exit::Status(0)));
+}
+
+#[libkern::test(ids = ["P60"])]
+fn batches_that_are_not_there_are_not_taken() {
+    assert_eq!(run(&["structs"]), Exit::Status(0));
+}
+
 #[libkern::test]
 fn a_call_leaves_nothing_of_the_kernel_in_registers() {
     assert_eq!(run(&["residue"]), Exit::Status(0));
