@@ -195,7 +195,6 @@ impl UserTables {
     /// The table with the entry of the page at `virt`, which is made if it is not there.
     #[cold]
     fn make_tables<E>(&mut self, virt: usize, mut frame: impl FnMut() -> Result<u64, E>) -> Result<u64, E> {
-        assert!(virt >> 47 == 0, "a process has the lower half only");
         let mut table = self.root;
         for level in (2..=4).rev() {
             let slot = entry(table, index(virt, level));
@@ -230,6 +229,7 @@ impl UserTables {
     }
 
     fn walk(&self, virt: usize) -> Result<u64, usize> {
+        assert!(virt >> 47 == 0, "a process has the lower half only");
         let mut table = self.root;
         for level in (2..=4).rev() {
             let next = entry(table, index(virt, level)).load(Ordering::Relaxed);
