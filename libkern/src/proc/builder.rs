@@ -7,6 +7,7 @@ use core::fmt;
 use core::ops::Range;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 
 use mcp_abi::call::CallSet;
 use mcp_abi::process::{ARGS_AT, Info, MAX_ARGS_LEN, NO_CORE, USER_END, VERSION};
@@ -75,10 +76,12 @@ pub struct Builder<'a> {
     allowed: CallSet,
     on_denied: OnDenied,
     limit_frames: usize,
+    limit_ns: u64,
 }
 
 impl Proc {
-    /// A process of `program`, to be arranged: it has no name and no arguments, may make every call, and may have 64 MiB.
+    /// A process of `program`, to be arranged: it has no name and no arguments, may make every call, may have 64 MiB, and
+    /// may run for ever.
     pub fn create(program: &Arc<Program>) -> Builder<'_> {
         Builder {
             program,
@@ -87,6 +90,7 @@ impl Proc {
             allowed: CallSet::ALL,
             on_denied: OnDenied::Fail,
             limit_frames: DEFAULT_LIMIT_FRAMES,
+            limit_ns: u64::MAX,
         }
     }
 }
@@ -119,6 +123,11 @@ impl<'a> Builder<'a> {
     /// The most frames of memory that it may have, page tables included.
     pub fn memory_limit(self, frames: usize) -> Self {
         Self { limit_frames: frames, ..self }
+    }
+
+    /// The most time that it may be on a core, all turns together; then it dies. Waiting does not count.
+    pub fn time_limit(self, limit: Duration) -> Self {
+        Self { limit_ns: u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX), ..self }
     }
 
     /// Makes the process, which does not run yet. Any context but NMI and interrupt handlers.
@@ -164,6 +173,7 @@ impl<'a> Builder<'a> {
             arena: layout.slots + PAGE_SIZE..(layout.slots + ARENA_LEN).min(USER_END),
             allowed: self.allowed,
             on_denied: self.on_denied,
+            limit_ns: self.limit_ns,
             context: UnsafeCell::new(Context::start(entry, layout.stack.end, [0, layout.info as u64])),
             next: Cell::new(ptr::null()),
             alarm: Alarm::new(),

@@ -3,6 +3,7 @@
 use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::mem;
+use core::time::Duration;
 
 use super::current;
 use super::death::die;
@@ -11,6 +12,15 @@ use super::process::{Proc, Record};
 use super::ready::End;
 use super::state::State;
 use crate::sync::IrqGuard;
+
+/// What a process has had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// How long it was on a core, its calls included as far as they did not block.
+    pub run: Duration,
+    /// How often it was given one.
+    pub turns: u64,
+}
 
 /// Control over a process. The process does not need it to live on.
 #[derive(Clone)]
@@ -46,6 +56,24 @@ impl Child {
     #[must_use]
     pub fn used_frames(&self) -> Option<usize> {
         Some(self.proc.upgrade()?.space.used_frames())
+    }
+
+    /// What it has had until now; none if it is gone. Any context but NMI.
+    #[must_use]
+    pub fn stats(&self) -> Option<Stats> {
+        let proc = self.proc.upgrade()?;
+        let mut inner = proc.inner.lock();
+        if inner.core.is_some() {
+            inner.count_time();
+        }
+        Some(Stats { run: Duration::from_nanos(inner.run_ns), turns: inner.turns })
+    }
+
+    /// Takes its core away, if it has one: it is ready again, behind all others that are. Any context but NMI; does not wait.
+    pub fn preempt(&self) {
+        if let Some(proc) = self.proc.upgrade() {
+            current::preempt(proc);
+        }
     }
 
     /// Ends it, unless it has ended: it will not run another instruction once its core has been told. Any context but NMI;

@@ -10,7 +10,8 @@
 //! # Turns
 //!
 //! A process that others wait for has its core for [`SLICE_NS`] at a time. A core's timer is armed only while it runs a
-//! process and another waits, so where nobody waits nothing ticks.
+//! process and another waits, so where nobody waits nothing ticks; or while the process has a limit to its time, which is
+//! looked at when a turn ends.
 //!
 //! # Hazards
 //!
@@ -26,7 +27,9 @@ use core::cell::Cell;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::process::Proc;
+use super::death::die;
+use super::exit::Exit;
+use super::process::{Inner, Proc};
 use super::ready::{self, End};
 use super::state::State;
 use crate::arch::user::{self, Context};
@@ -60,6 +63,8 @@ pub(crate) struct Here {
     calls_end: Cell<usize>,
     /// When the owner's turn began, in nanoseconds of the clock.
     since_ns: Cell<u64>,
+    /// How long the owner may run from then on, in nanoseconds.
+    left_ns: Cell<u64>,
     /// Whether the timer of its turn is armed.
     is_timed: Cell<bool>,
 }
@@ -73,6 +78,7 @@ per_core! {
         call: Cell::new(0),
         calls_end: Cell::new(0),
         since_ns: Cell::new(0),
+        left_ns: Cell::new(u64::MAX),
         is_timed: Cell::new(false),
     };
 }
@@ -176,7 +182,7 @@ pub(super) fn go_on() {
         unsafe { (*context).attach() };
         here.attached.set(context);
     }
-    if !ready::is_empty() {
+    if !ready::is_empty() || here.left_ns.get() != u64::MAX {
         time_turn(here);
     }
     // SAFETY: the context is the core's, attached, its process loaded; the idle loop needs nothing of its stack.
@@ -203,13 +209,21 @@ fn adopt(here: &Here, proc: Arc<Proc>) {
     inner.state.become_state(State::RunningS);
     inner.core = Some(core);
     inner.busy += 1;
+    inner.turns += 1;
+    inner.since_ns = clock::now_ns();
+    begin_turn(here, &proc, &inner);
     drop(inner);
     ready::busy(core);
     // SAFETY: the process is this core's now, and so is its context.
     unsafe { user::set_current(proc.context.get()) };
     here.owner.set(Arc::into_raw(proc));
-    here.since_ns.set(clock::now_ns());
     RUNNING[core / 64].fetch_or(1 << (core % 64), Ordering::Relaxed);
+}
+
+/// A turn of this core's process begins, whose time was counted just now.
+fn begin_turn(here: &Here, proc: &Proc, inner: &Inner) {
+    here.since_ns.set(inner.since_ns);
+    here.left_ns.set(if proc.limit_ns == u64::MAX { u64::MAX } else { proc.limit_ns.saturating_sub(inner.run_ns) });
 }
 
 /// What becomes of a process that gives up its core.
@@ -240,6 +254,7 @@ fn give_up_core(here: &Here, next: Next) {
     RUNNING[core / 64].fetch_and(!(1 << (core % 64)), Ordering::Relaxed);
     let mut inner = proc.inner.lock();
     inner.core = None;
+    inner.count_time();
     inner.busy -= 1;
     let mut becomes_ready = None;
     if !inner.state.is_dying() {
@@ -286,6 +301,23 @@ pub(crate) fn yield_here() {
     }
     // SAFETY: between things they are on.
     unsafe { irq::enable() };
+}
+
+/// Takes the core from a process, if it has one.
+pub(super) fn preempt(proc: Arc<Proc>) {
+    let core = proc.inner.lock().core;
+    if let Some(core) = core {
+        kmsg::send_routine(core, move |_| {
+            irq::disable();
+            // SAFETY: interrupts are off.
+            let here = unsafe { here() };
+            if here.owner.get() == Arc::as_ptr(&proc) {
+                give_up_core(here, Next::Ready(End::Back));
+            }
+            // SAFETY: between things they are on.
+            unsafe { irq::enable() };
+        });
+    }
 }
 
 /// Has the process that runs on this core wait, unless something has come for it. Between things, after the trap in which
@@ -385,8 +417,12 @@ fn exchange_space(here: &Here, proc: *const Proc) {
 fn time_turn(here: &Here) {
     if let Some(turn) = here.turn.get().filter(|_| !here.is_timed.replace(true)) {
         // SAFETY: it stays where it is; it is armed here only, and not while it is.
-        unsafe { turn.arm(here.since_ns.get() + SLICE_NS) };
+        unsafe { turn.arm(end_of_turn(here)) };
     }
+}
+
+fn end_of_turn(here: &Here) -> u64 {
+    here.since_ns.get() + SLICE_NS.min(here.left_ns.get())
 }
 
 /// In the timer's interrupt. What is to be done is done between things.
@@ -396,13 +432,34 @@ fn time_turn(here: &Here) {
 unsafe fn turn_is_over(_: NonNull<Timer>) {
     // SAFETY: interrupts are off.
     unsafe { here() }.is_timed.set(false);
-    kmsg::send_routine(arch::core_id(), |_| {
-        let since = crate::sync::without_interrupts(|off| HERE.with(off, |here| here.since_ns.get()));
-        // A turn that began after the timer was armed goes on; the timer is armed again on the way to ring 3.
-        if clock::now_ns() >= since + SLICE_NS {
-            yield_here();
+    kmsg::send_routine(arch::core_id(), |_| end_turn());
+}
+
+/// Ends the turn of this core's process, if its time is over. Between things.
+fn end_turn() {
+    irq::disable();
+    // SAFETY: interrupts are off.
+    let here = unsafe { here() };
+    let mut dies = None;
+    // A turn that began after the timer was armed goes on; the timer is armed again on the way to ring 3.
+    if !user::current().is_null() && clock::now_ns() >= end_of_turn(here) {
+        // SAFETY: the core has an owner, which is alive.
+        let proc = unsafe { (*here.owner.get()).to_arc() };
+        let mut inner = proc.inner.lock();
+        inner.count_time();
+        begin_turn(here, &proc, &inner);
+        drop(inner);
+        if here.left_ns.get() == 0 {
+            dies = Some(proc);
+        } else if !ready::is_empty() {
+            give_up_core(here, Next::Ready(End::Back));
         }
-    });
+    }
+    // SAFETY: between things they are on.
+    unsafe { irq::enable() };
+    if let Some(proc) = dies {
+        die(&proc, Exit::TimeLimit);
+    }
 }
 
 /// Has some core that runs a process see to it that the turn ends. Interrupts off.

@@ -19,6 +19,8 @@ pub enum Exit {
         /// The call's number.
         number: u32,
     },
+    /// It was on a core for as long as it may be.
+    TimeLimit,
     /// A page could not be had when it was touched.
     OutOfMemory {
         /// Where.
@@ -87,6 +89,7 @@ impl fmt::Display for Exit {
             Exit::Killed => f.write_str("it was killed"),
             Exit::Fault(fault) => write!(f, "it died: {fault}"),
             Exit::Denied { number } => write!(f, "it died: it made call {number}, which it was not given"),
+            Exit::TimeLimit => f.write_str("it died: its time was up"),
             Exit::OutOfMemory { address } => write!(f, "it died: there was no memory for the page at {address:#x}"),
         }
     }

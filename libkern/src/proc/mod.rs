@@ -74,7 +74,7 @@ on_metal! {
     pub(crate) use event::{post, set_alarm};
     pub(crate) use flush::{protect, unmap};
     pub use builder::{Builder, CreateError};
-    pub use child::{Child, Created};
+    pub use child::{Child, Created, Stats};
     pub use exit::{Exit, Fault};
     pub use process::{OnDenied, Proc};
     pub use program::{LoadError, Program};

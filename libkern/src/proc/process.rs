@@ -13,6 +13,7 @@ use mcp_abi::process::VcoreSlot;
 use super::event::Alarm;
 use super::exit::Exit;
 use super::state::State;
+use crate::arch::clock;
 use crate::arch::user::Context;
 use crate::kthread::Sleeper;
 use crate::kthread::sync::Completion;
@@ -43,6 +44,8 @@ pub struct Proc {
     /// The calls that it was given.
     pub(super) allowed: CallSet,
     pub(super) on_denied: OnDenied,
+    /// How long it may be on a core, in nanoseconds.
+    pub(super) limit_ns: u64,
     pub(super) context: UnsafeCell<Context>,
     /// The next in the ready queue.
     pub(super) next: Cell<*const Proc>,
@@ -90,6 +93,11 @@ pub(super) struct Inner {
     pub(super) state: State,
     /// The core it is on.
     pub(super) core: Option<usize>,
+    /// How often it has been given a core.
+    pub(super) turns: u64,
+    /// How long it was on one, in nanoseconds, until `since_ns` of the clock; and since then, if it is on one.
+    pub(super) run_ns: u64,
+    pub(super) since_ns: u64,
     /// How many work for it: the core that it is on, kthreads, a message with the rest of a batch.
     pub(super) busy: usize,
     /// Calls that have blocked, by the first's address.
@@ -104,7 +112,25 @@ pub(super) struct Inner {
 
 impl Inner {
     pub(super) const fn new() -> Self {
-        Self { state: State::Created, core: None, busy: 0, blocked: ptr::null(), exit: None, events_put: 0, is_over: false }
+        Self {
+            state: State::Created,
+            core: None,
+            turns: 0,
+            run_ns: 0,
+            since_ns: 0,
+            busy: 0,
+            blocked: ptr::null(),
+            exit: None,
+            events_put: 0,
+            is_over: false,
+        }
+    }
+
+    /// Counts the time until now, which is on a core.
+    pub(super) fn count_time(&mut self) {
+        let now = clock::now_ns();
+        self.run_ns += now - self.since_ns;
+        self.since_ns = now;
     }
 
     /// Whether it has died and nobody works for it. Says so once.

@@ -45,6 +45,7 @@ fn main() {
         "eat" => eat(),
         "null_calls" => null_calls(args.next()),
         "structs" => structs(),
+        "wait_for_ever" => wait_for_ever(),
         "blocked" => blocked(),
         _ => Err(1000),
     };
@@ -184,6 +185,12 @@ fn wait() -> Outcome {
         return Err(2);
     }
     Ok(0)
+}
+
+fn wait_for_ever() -> ! {
+    loop {
+        call::wait();
+    }
 }
 
 /// What is in vector registers survives interrupts and turns; what a call loses it has lost to zeros.

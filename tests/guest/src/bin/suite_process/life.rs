@@ -3,12 +3,13 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use libkern::proc::{Exit, OnDenied, Proc, State};
+use libkern::proc::{Exit, OnDenied, Proc, State, Stats};
 use libkern::testing::{Skipped, skip};
+use libkern::time::Instant;
 use libkern::{cpu, kthread};
 use mcp_abi::call::{CallSet, number};
 
-use crate::support::{frames, nothing, probe, run, start, told};
+use crate::support::{frames, nothing, probe, run, sleep_until, start, told};
 
 #[libkern::test(ids = ["P2"])]
 fn a_process_begins_at_its_entry_and_ends() {
@@ -119,6 +120,42 @@ fn a_process_in_an_endless_loop_lets_others_run() {
     assert!(working.iter().all(|child| child.wait() == Exit::Status(0)));
     hogs.iter().for_each(|hog| hog.kill());
     assert!(hogs.iter().all(|hog| hog.wait() == Exit::Killed));
+}
+
+#[libkern::test]
+fn a_process_whose_time_is_up_dies_and_waiting_is_no_time() {
+    let limit = Duration::from_millis(30);
+    let hogs: Vec<_> = (0..2).map(|_| told(&["spin"]).time_limit(limit).run().unwrap()).collect();
+    assert!(hogs.iter().all(|hog| hog.wait() == Exit::TimeLimit));
+    // Long enough for a host that is busy with other things to have it begin.
+    let waiting = told(&["wait_for_ever"]).time_limit(Duration::from_secs(1)).run().unwrap();
+    kthread::sleep(Duration::from_millis(1200));
+    assert_eq!(waiting.try_wait(), None);
+    waiting.kill();
+    assert_eq!(waiting.wait(), Exit::Killed);
+    assert_eq!(told(&["status", "9"]).time_limit(Duration::MAX).run().unwrap().wait(), Exit::Status(9));
+}
+
+#[libkern::test(ids = ["P82"])]
+fn a_process_is_preempted_and_its_time_is_counted() {
+    let created = told(&["spin"]).create().unwrap();
+    created.child().preempt();
+    assert_eq!(created.child().stats(), Some(Stats::default()));
+    let began = Instant::now();
+    let child = created.run();
+    let turns = || child.stats().expect("it runs").turns;
+    sleep_until("it to run", || turns() > 0);
+    for _ in 0..10 {
+        let before = turns();
+        child.preempt();
+        sleep_until("it to have another turn", || turns() > before);
+    }
+    let busy = Duration::from_millis(5);
+    sleep_until("it to have run for a while", || child.stats().expect("it runs").run >= busy);
+    assert!(child.stats().expect("it runs").run <= began.elapsed());
+    child.kill();
+    assert_eq!((child.wait(), child.stats()), (Exit::Killed, None));
+    child.preempt();
 }
 
 #[libkern::test(ids = ["P35"])]

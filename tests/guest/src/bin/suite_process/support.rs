@@ -1,10 +1,13 @@
 //! Programs, and running them.
 
 use alloc::sync::Arc;
+use core::time::Duration;
 
+use libkern::kthread;
 use libkern::kthread::sync::OnceLock;
 use libkern::mem::{self, FrameUse};
 use libkern::proc::{Builder, Child, Exit, Proc, Program};
+use libkern::time::Instant;
 
 static PROBE: OnceLock<Arc<Program>> = OnceLock::new();
 static NOTHING: OnceLock<Arc<Program>> = OnceLock::new();
@@ -33,6 +36,15 @@ pub fn start(what: &[&str]) -> Child {
 /// Runs a process that is told to do `what`, and says how it ended.
 pub fn run(what: &[&str]) -> Exit {
     start(what).wait()
+}
+
+/// Waits until `done`, asleep, so that processes have this core, too.
+pub fn sleep_until(what: &str, done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(40), "waited too long for {what}");
+        kthread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Frames that processes have, or programs.
