@@ -13,9 +13,9 @@
 //! ```text
 //! receiver, interrupts off                    sender, interrupts off
 //!   1  state := HALTS  (exchange)               a  last := message  (exchange)
-//!   2  look at both queues                      b  if the queue was empty, and state is HALTS:
+//!   2  look at both queues                      b  if the queue was empty, and state is not LOOKS:
 //!   3a empty:  sti; hlt                               state := LOOKS  (exchange)
-//!   3b not:    go on at 4                             if it was HALTS still: send an interrupt
+//!   3b not:    go on at 4                             if it was not LOOKS still: send an interrupt
 //!   4  if state is HALTS: state := LOOKS  (exchange)
 //! ```
 //!
@@ -29,7 +29,9 @@
 //! Each change to HALTS is undone by one exchange, of a sender or of the core itself, which thereby knows that it was the
 //! one. So cores that halt, and have not been sent for, can be counted.
 //!
-//! A core that leaves for a process does the same with "enter ring 3" in the place of "hlt" (M15).
+//! A core that leaves for a process does the same with LEFT in the place of HALTS, "enter ring 3" in that of "hlt", and no
+//! step 4 (M15): it may come and go without undoing it, and looks each time before it goes. What that costs is an interrupt
+//! of a core that was in the kernel and would have looked.
 
 use core::ptr::{self, NonNull};
 
@@ -41,6 +43,19 @@ use crate::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 const LOOKS: u8 = 0;
 /// It may not look until it is interrupted.
 const HALTS: u8 = 1;
+/// The same, and it has something to do.
+const LEFT: u8 = 2;
+
+/// What was the case of a core that looks now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Was {
+    /// It would have looked.
+    Looking,
+    /// It would not have looked until it is interrupted: it had halted,
+    Halting,
+    /// or was, or might be, in ring 3.
+    Away,
+}
 
 /// What a core has been sent and has not taken yet.
 #[derive(Debug)]
@@ -68,23 +83,41 @@ impl Inbox {
     }
 
     /// Says that this core will not look unless it is interrupted, and whether both queues were empty after that. On the
-    /// inbox's own core, interrupts off. To be undone by [`end_halt`](Self::end_halt) in either case.
+    /// inbox's own core, interrupts off. To be undone by [`call_back`](Self::call_back) in either case.
     #[must_use]
     pub(super) fn may_halt(&self) -> bool {
-        // SeqCst and the fence: the exchange comes before the looks. Pairs with `Queue::push` and `end_halt`.
-        self.state.swap(HALTS, Ordering::SeqCst);
+        self.announce(HALTS)
+    }
+
+    /// As [`may_halt`](Self::may_halt), of a core that goes to ring 3. Need not be undone.
+    #[must_use]
+    pub(super) fn may_leave(&self) -> bool {
+        self.announce(LEFT)
+    }
+
+    #[inline(always)]
+    fn announce(&self, state: u8) -> bool {
+        // SeqCst and the fence: the exchange comes before the looks. Pairs with `Queue::push` and `call_back`.
+        self.state.swap(state, Ordering::SeqCst);
         fence_after_exchange();
         self.routine.is_empty() && self.immediate.is_empty()
     }
 
-    /// Says that this core looks again, and whether it had not been said before. On the inbox's own core; or by a sender
-    /// after a `push` that found its queue empty, which must interrupt the core if so.
+    /// Has the core be one that looks, and says whether it was. On the inbox's own core; or by a sender after a `push` that
+    /// found its queue empty, which must interrupt the core if it was not.
     #[inline(always)]
     #[must_use]
-    pub(super) fn end_halt(&self) -> bool {
+    pub(super) fn call_back(&self) -> Was {
         fence_after_exchange();
-        // SeqCst: after the push's exchange. Pairs with `may_halt`.
-        self.state.load(Ordering::SeqCst) == HALTS && self.state.swap(LOOKS, Ordering::SeqCst) == HALTS
+        // SeqCst: after the push's exchange. Pairs with `announce`.
+        if self.state.load(Ordering::SeqCst) == LOOKS {
+            return Was::Looking;
+        }
+        match self.state.swap(LOOKS, Ordering::SeqCst) {
+            LOOKS => Was::Looking,
+            HALTS => Was::Halting,
+            _ => Was::Away,
+        }
     }
 }
 
@@ -112,7 +145,7 @@ impl Queue {
         // SAFETY: the caller's message. Relaxed: published by the exchange.
         let next = unsafe { &(*message.as_ptr()).next };
         next.store(unlinked(), Ordering::Relaxed);
-        // Release for the message's content, pairing with `take`; SeqCst for `end_halt`.
+        // Release for the message's content, pairing with `take`; SeqCst for `call_back`.
         let before = self.last.swap(message.as_ptr(), Ordering::SeqCst);
         // Release: pairs with `take`. From here on the message is the receiver's.
         next.store(before, Ordering::Release);
@@ -121,7 +154,7 @@ impl Queue {
 
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
-        // SeqCst: after the exchange in `may_halt`; elsewhere a hint.
+        // SeqCst: after the exchange in `announce`; elsewhere a hint.
         self.last.load(Ordering::SeqCst).is_null()
     }
 
@@ -207,12 +240,13 @@ mod model {
             *interrupted = false;
         }
 
-        fn end_halt(&self) -> bool {
-            let ended = self.inbox.end_halt();
-            if ended {
+        /// Says whether an interrupt is needed.
+        fn call_back(&self) -> bool {
+            let was = self.inbox.call_back();
+            if was == Was::Halting {
                 self.halting.fetch_sub(1, Ordering::SeqCst);
             }
-            ended
+            was != Was::Looking
         }
 
         fn send_routine(&self, number: u64) {
@@ -220,7 +254,7 @@ mod model {
             message.since = number;
             // SAFETY: a fresh message, given up.
             let first = unsafe { self.inbox.routine.push(NonNull::from(Box::leak(message))) };
-            if first && self.end_halt() {
+            if first && self.call_back() {
                 self.interrupt();
             }
         }
@@ -247,7 +281,25 @@ mod model {
                 if self.inbox.may_halt() {
                     self.halt();
                 }
-                self.end_halt();
+                self.call_back();
+            }
+        }
+
+        /// The same of a core that has a process, to which it goes in between.
+        fn receive_in_ring_3(&self, count: usize) -> Vec<u64> {
+            let mut numbers = Vec::new();
+            loop {
+                drain(&self.inbox.routine, &mut numbers);
+                if numbers.len() == count {
+                    return numbers;
+                }
+                if self.inbox.may_leave() {
+                    self.halt();
+                    // A trap that finds nothing goes back without a word.
+                    while self.inbox.routine.is_empty() {
+                        self.halt();
+                    }
+                }
             }
         }
     }
@@ -286,6 +338,27 @@ mod model {
                 sender.join().unwrap();
             }
             assert_eq!(core.halting.load(Ordering::SeqCst), 0, "each announcement is undone once");
+        });
+    }
+
+    #[test]
+    fn no_message_is_lost_when_the_core_goes_to_ring_3() {
+        model(|| {
+            let core = Core::new();
+            let senders: Vec<_> = [1, 2]
+                .into_iter()
+                .map(|number| {
+                    let core = core.clone();
+                    thread::spawn(move || core.send_routine(number))
+                })
+                .collect();
+            let mut numbers = core.receive_in_ring_3(2);
+            numbers.sort_unstable();
+            assert_eq!(numbers, [1, 2]);
+            for sender in senders {
+                sender.join().unwrap();
+            }
+            assert_eq!(core.halting.load(Ordering::SeqCst), 0, "it has never halted");
         });
     }
 

@@ -10,7 +10,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::hog::Patience;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Was};
 use super::message::{Here, List, Message, NODE, Run};
 use super::nodes::Cache;
 use crate::arch::{self, irq};
@@ -405,18 +405,29 @@ pub(crate) fn prepare_to_halt() -> Halt {
 /// Takes back what [`prepare_to_halt`] announced, unless a sender has. Interrupts off.
 #[inline(always)]
 pub(crate) fn stop_halting() {
-    end_halt(inbox());
+    call_back(inbox());
 }
 
-/// Has the core of `inbox` no longer count as one that halts, and says whether it did. It must be interrupted if so, unless
-/// it is the running one.
+/// Has the core of `inbox` look again, and says whether that needs an interrupt. (Not if it is the running one.)
 #[inline(always)]
-pub(super) fn end_halt(inbox: &Inbox) -> bool {
-    let halted = inbox.end_halt();
-    if halted {
+pub(super) fn call_back(inbox: &Inbox) -> bool {
+    let was = inbox.call_back();
+    if was == Was::Halting {
         HALTING.fetch_sub(1, Ordering::SeqCst);
     }
-    halted
+    was != Was::Looking
+}
+
+/// Announces that this core goes to ring 3, where it does not look at its inbox, and says whether it may. It has to look each
+/// time that it goes back there. Interrupts off, and they stay off until it is there.
+pub(crate) fn prepare_to_leave() -> bool {
+    // SAFETY: as in `take_routine_if`.
+    let (core, local) = unsafe {
+        let core = Core::here();
+        (core, core.local())
+    };
+    local.nodes.trim();
+    local.pending.peek().is_none() && core.inbox.may_leave()
 }
 
 /// Spins until a routine message comes, which it takes, or `ticks` of the clock have passed. For the idle loop; interrupts on,

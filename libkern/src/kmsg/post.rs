@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use super::closure::{Immediate, Routine};
 use super::hog;
-use super::local::{CORE, Core, Local, collect, end_halt};
+use super::local::{CORE, Core, Local, collect, call_back};
 use super::message::Message;
 use crate::arch::{self, apic, backtrace, clock, core_block, irq};
 use crate::cpu::{self, CoreSet};
@@ -198,7 +198,7 @@ unsafe fn post_there(core: usize, message: NonNull<Message>) {
     } else if target.patience.is_at_an_end(now) {
         report_hog(core);
     }
-    count_interrupt(core, first && end_halt(&target.inbox));
+    count_interrupt(core, first && call_back(&target.inbox));
 }
 
 /// Interrupts `core` if that is needed, and counts that it was or was not.

@@ -34,7 +34,7 @@ use super::ready::{self, End};
 use super::state::State;
 use crate::arch::user::{self, Context};
 use crate::arch::{self, MAX_CORES, clock, depth, irq, paging};
-use crate::kmsg::{self, Halt};
+use crate::kmsg;
 use crate::kthread;
 use crate::sync::depth::FROM_USER;
 use crate::sync::per_core;
@@ -166,7 +166,7 @@ pub(super) fn go_on() {
             None => return,
         }
     }
-    if kmsg::prepare_to_halt() == Halt::No {
+    if !kmsg::prepare_to_leave() {
         return;
     }
     let owner = here.owner.get();
