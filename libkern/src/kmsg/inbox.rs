@@ -13,10 +13,10 @@
 //! ```text
 //! receiver, interrupts off                    sender, interrupts off
 //!   1  state := HALTS  (exchange)               a  last := message  (exchange)
-//!   2  look at both queues                      b  if the queue was empty, and state is not LOOKS:
-//!   3a empty:  sti; hlt                               state := LOOKS  (exchange)
-//!   3b not:    go on at 4                             if it was not LOOKS still: send an interrupt
-//!   4  if state is HALTS: state := LOOKS  (exchange)
+//!   2  look at both queues                      b  if the queue was empty, and state is HALTS:
+//!   3a empty:  sti; hlt                               state := LOOKS  (compare and exchange)
+//!   3b not:    go on at 4                             if it was HALTS still: send an interrupt
+//!   4  if state is HALTS: state := LOOKS  (the same)
 //! ```
 //!
 //! The exchanges at 1 and a are full barriers, so either the receiver sees the message at 2 or the sender sees HALTS at b,
@@ -26,12 +26,15 @@
 //! interrupts a sender between a and the end of b. The interrupt that arrives between 2 and the `hlt` is held back by the
 //! cleared flag until the instruction after `sti`, which is the `hlt`, which it ends.
 //!
-//! Each change to HALTS is undone by one exchange, of a sender or of the core itself, which thereby knows that it was the
+//! Each change to HALTS is undone once, by a sender or by the core itself, which thereby knows that it was the
 //! one. So cores that halt, and have not been sent for, can be counted.
 //!
-//! A core that leaves for a process does the same with LEFT in the place of HALTS, "enter ring 3" in that of "hlt", and no
-//! step 4 (M15): it may come and go without undoing it, and looks each time before it goes. What that costs is an interrupt
-//! of a core that was in the kernel and would have looked.
+//! # Going to ring 3 (M15)
+//!
+//! A core that leaves for a process says LEFT, and looks. It may come back and leave again without a word, having looked; so
+//! LEFT is the core's to undo. Senders that find it interrupt the core, and leave it: one that undid it late, for a message
+//! that the core has found by itself meanwhile, would keep the next sender from interrupting a core that has left again.
+//! What that costs is an interrupt where a core that had left is in the kernel, and would have looked.
 
 use core::ptr::{self, NonNull};
 
@@ -46,7 +49,7 @@ const HALTS: u8 = 1;
 /// The same, and it has something to do.
 const LEFT: u8 = 2;
 
-/// What was the case of a core that looks now.
+/// What a core was that has been sent something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Was {
     /// It would have looked.
@@ -103,21 +106,21 @@ impl Inbox {
         self.routine.is_empty() && self.immediate.is_empty()
     }
 
-    /// Has the core be one that looks, and says whether it was. On the inbox's own core; or by a sender after a `push` that
-    /// found its queue empty, which must interrupt the core if it was not.
+    /// Has the core not be one that halts, and says what it was. On the inbox's own core; or by a sender after a `push` that
+    /// found its queue empty, which must interrupt the core if it was not looking.
     #[inline(always)]
     #[must_use]
     pub(super) fn call_back(&self) -> Was {
         fence_after_exchange();
         // SeqCst: after the push's exchange. Pairs with `announce`.
-        if self.state.load(Ordering::SeqCst) == LOOKS {
-            return Was::Looking;
+        let mut state = self.state.load(Ordering::SeqCst);
+        if state == HALTS {
+            match self.state.compare_exchange(HALTS, LOOKS, Ordering::SeqCst, Ordering::SeqCst) {
+                Ok(_) => return Was::Halting,
+                Err(now) => state = now,
+            }
         }
-        match self.state.swap(LOOKS, Ordering::SeqCst) {
-            LOOKS => Was::Looking,
-            HALTS => Was::Halting,
-            _ => Was::Away,
-        }
+        if state == LOOKS { Was::Looking } else { Was::Away }
     }
 }
 

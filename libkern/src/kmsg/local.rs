@@ -408,7 +408,8 @@ pub(crate) fn stop_halting() {
     call_back(inbox());
 }
 
-/// Has the core of `inbox` look again, and says whether that needs an interrupt. (Not if it is the running one.)
+/// Has the core of `inbox` no longer count as one that halts, and says whether an interrupt is needed to have it look. (Not if
+/// it is the running one.)
 #[inline(always)]
 pub(super) fn call_back(inbox: &Inbox) -> bool {
     let was = inbox.call_back();
