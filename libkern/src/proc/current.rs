@@ -25,7 +25,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::death::die;
 use super::exit::Exit;
@@ -464,6 +464,9 @@ fn end_turn() {
 
 /// Has some core that runs a process see to it that the turn ends. Interrupts off.
 fn remind_somebody() {
+    // A core that has just taken a process says so and then looks whether others wait (`go_on`, between which there is an
+    // exchange); this comes after a push. One of the two sees the other.
+    fence(Ordering::SeqCst);
     let this = arch::core_id();
     for (n, word) in RUNNING.iter().enumerate() {
         let mut bits = word.load(Ordering::Relaxed);
