@@ -180,7 +180,7 @@ fn calls_that_were_not_given_fail_or_kill_as_the_parent_chose() {
     assert!(matches!(child.wait(), Exit::Fault(fault) if fault.vector == 6));
 }
 
-#[libkern::test(ids = ["M20", "P35"])]
+#[libkern::test(ids = ["K21", "M20", "P35"])]
 fn everything_comes_back() {
     let (probe, nothing) = (probe(), nothing());
     let all = || {

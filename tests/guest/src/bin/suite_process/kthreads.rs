@@ -1,0 +1,88 @@
+//! Processes beside the kthreads and messages of their cores.
+
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::time::Duration;
+
+use guest_tests::spin_until;
+use libkern::kthread::{Builder, JoinHandle};
+use libkern::proc::{Child, Exit};
+use libkern::testing::{Skipped, metric, skip};
+use libkern::{cpu, kmsg, kthread};
+
+use crate::support::{sleep_until, start};
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Kthreads that sleep and wake all the time, so many on each core. Each gives how often it woke.
+fn sleepers(on_each_core: usize) -> Vec<JoinHandle<u64>> {
+    STOP.store(false, Ordering::Relaxed);
+    let sleep = || {
+        let mut times = 0;
+        while !STOP.load(Ordering::Relaxed) {
+            kthread::sleep(Duration::from_micros(300));
+            times += 1;
+        }
+        times
+    };
+    let cores = (0..cpu::count()).cycle().take(on_each_core * cpu::count());
+    cores.map(|core| Builder::new().core(core).spawn(sleep).expect("memory")).collect()
+}
+
+/// Ends them, and gives how often the laziest woke.
+fn stop(sleepers: Vec<JoinHandle<u64>>) -> u64 {
+    STOP.store(true, Ordering::Relaxed);
+    sleepers.into_iter().map(JoinHandle::join).min().unwrap_or(0)
+}
+
+#[libkern::test(ids = ["K28", "K29"])]
+fn registers_survive_kthreads_that_interrupts_restart_and_that_block_again() {
+    // Of several on a core, one often wakes while another runs, and blocks in its turn before the process goes on.
+    let sleepers = sleepers(4);
+    for what in ["vectors", "blocked"] {
+        let children: Vec<_> = (0..=cpu::count()).map(|_| start(&[what])).collect();
+        assert!(children.iter().all(|child| child.wait() == Exit::Status(0)));
+    }
+    let woke = stop(sleepers);
+    metric("wakes-of-each", woke, "count");
+    assert!(woke > 10, "each woke {woke} times");
+}
+
+#[libkern::test(ids = ["K24"])]
+fn a_process_whose_core_a_kthread_takes_is_not_lost() {
+    // Nobody else waits for a core, so whoever takes one away is a kthread; and each process has one again.
+    let children: Vec<Child> = (0..cpu::count()).map(|_| start(&["spin"])).collect();
+    let turns = || children.iter().map(|child| child.stats().expect("it spins").turns).min();
+    sleep_until("all to run", || turns() > Some(0));
+    let sleepers = sleepers(2);
+    sleep_until("each to have been interrupted and gone on", || turns() > Some(20));
+    stop(sleepers);
+    children.iter().for_each(Child::kill);
+    assert!(children.iter().all(|child| child.wait() == Exit::Killed));
+}
+
+#[libkern::test(ids = ["M15"])]
+fn no_message_is_missed_by_a_core_that_goes_to_ring_3() -> Result<(), Skipped> {
+    static RAN: AtomicU64 = AtomicU64::new(0);
+    const MESSAGES: u64 = 1_000;
+    if cpu::count() == 1 {
+        return skip("needs another core");
+    }
+    // In and out of the kernel as fast as it goes, and one that stays outside.
+    let children = [start(&["null_calls", "1000000000"]), start(&["spin"])];
+    RAN.store(0, Ordering::Relaxed);
+    let others = || (0..cpu::count()).filter(|&core| core != 0).take(4);
+    let sent_a_round = others().count() as u64;
+    for round in 1..=MESSAGES / sent_a_round {
+        for core in others() {
+            kmsg::send_routine(core, |_| {
+                RAN.fetch_add(1, Ordering::Release);
+            });
+        }
+        // Not asleep: this core goes to no process meanwhile, which might be what runs the messages.
+        spin_until("messages to cores in ring 3", || RAN.load(Ordering::Acquire) == round * sent_a_round);
+    }
+    children.iter().for_each(Child::kill);
+    assert!(children.iter().all(|child| child.wait() == Exit::Killed));
+    Ok(())
+}
