@@ -4,6 +4,7 @@
 //! without threads has nothing else to do.
 
 use core::arch::asm;
+use core::hint;
 use core::sync::atomic::{Ordering, fence};
 
 use mcp_abi::call::{ARGUMENTS, Call, Error, EventTarget, number};
@@ -31,14 +32,18 @@ pub fn run_quick(calls: &mut [Call]) -> usize {
 
 /// Waits until a call that the kernel has taken is done.
 pub fn wait_for(call: &Call) {
-    while !call.is_done() {
+    while !call.has_outcome() {
         let pending = &process::slot().notif_pending;
         // Before the look below. Partner: the kernel posts, and then sets it.
         pending.store(0, Ordering::SeqCst);
-        if call.is_done() {
+        if call.has_outcome() {
             break;
         }
         wait();
+    }
+    // The kernel has posted the event before it lets go, which another core does just now.
+    while !call.is_done() {
+        hint::spin_loop();
     }
 }
 

@@ -106,6 +106,12 @@ impl Inbox {
         self.routine.is_empty() && self.immediate.is_empty()
     }
 
+    /// Whether the core has said that it halts and nobody has undone that. A hint: it may be undone the next moment.
+    #[cfg(not(all(loom, test)))]
+    pub(super) fn is_halting(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == HALTS
+    }
+
     /// Has the core not be one that halts, and says what it was. On the inbox's own core; or by a sender after a `push` that
     /// found its queue empty, which must interrupt the core if it was not looking.
     #[inline(always)]

@@ -362,6 +362,11 @@ pub(crate) fn has_routine() -> bool {
 /// Cores that halt, or are about to, and have not been sent for.
 static HALTING: AtomicUsize = AtomicUsize::new(0);
 
+/// Whether `core` halts, or is about to, and nobody has sent it a routine message since.
+pub(crate) fn is_halting(core: usize) -> bool {
+    CORE.on(core).inbox.is_halting()
+}
+
 /// How many cores halt that nobody has sent a routine message since.
 pub(crate) fn halting() -> usize {
     // SeqCst: of two cores that halt at the same time, one sees both.

@@ -286,10 +286,16 @@ fn give_up_core(here: &Here, next: Next) {
 
 /// Puts a process whose state is RUNNABLE_S into the queue, and sees to it that somebody looks there. Interrupts off.
 pub(super) fn make_ready(proc: Arc<Proc>, end: End) {
-    match ready::push(proc, end) {
-        Some(core) => kmsg::send_routine(core, |_| ()),
-        None => remind_somebody(),
+    ready::push(proc, end);
+    let have_look = |core| kmsg::send_routine(core, |_| ());
+    if let Some(core) = ready::take_idle_core(kmsg::is_halting) {
+        return have_look(core);
     }
+    // The others, this one perhaps among them, are about to halt or have kthreads to run: they look when they come to it.
+    while let Some(core) = ready::take_idle_core(|_| true) {
+        have_look(core);
+    }
+    remind_somebody();
 }
 
 /// Has the process that runs on this core, if one does, let others run. Between things.

@@ -1,8 +1,11 @@
 //! Who waits for a core, and cores that wait for somebody.
 //!
 //! One queue for all cores, first come, first served. A core that finds it empty notes that it is idle, and looks once
-//! more before it halts; whoever makes a process ready puts it into the queue and then looks for an idle core. The queue's
+//! more before it halts; whoever makes a process ready puts it into the queue and then looks for such notes. The queue's
 //! lock is between: either the core finds the process, or the other finds the note. (Races, processes 4, of this queue.)
+//!
+//! A note stays while the core runs kthreads, which take no notice of it. So a core that is noted is told for certain only
+//! if it halts; where none does, all that are noted are told, and look when they come to it.
 
 use alloc::sync::Arc;
 use core::ptr;
@@ -36,9 +39,8 @@ pub(super) enum End {
     Back,
 }
 
-/// Puts a process into the queue. Gives an idle core, which is to be told, if there is one. Interrupts off.
-#[must_use]
-pub(super) fn push(proc: Arc<Proc>, end: End) -> Option<usize> {
+/// Puts a process into the queue. Cores have to be told afterwards. Interrupts off.
+pub(super) fn push(proc: Arc<Proc>, end: End) {
     let proc = Arc::into_raw(proc);
     QUEUE.with_interrupts_off(|queue| {
         // SAFETY: the queue's reference, and `next` is the queue's.
@@ -62,7 +64,6 @@ pub(super) fn push(proc: Arc<Proc>, end: End) -> Option<usize> {
         }
         LEN.store(LEN.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     });
-    take_idle_core()
 }
 
 /// The process that is next, if there is one. Interrupts off.
@@ -91,13 +92,18 @@ pub(super) fn is_empty() -> bool {
 
 /// Notes that `core`, the running one, has nobody to run, and gives somebody who has come meanwhile. Interrupts off.
 pub(super) fn idle(core: usize) -> Option<Arc<Proc>> {
-    let (word, bit) = (&IDLE[core / 64], 1 << (core % 64));
-    if word.load(Ordering::Relaxed) & bit == 0 {
-        // SeqCst: before the look below. Partner: `take_idle_core`, which comes after a push.
-        word.fetch_or(bit, Ordering::SeqCst);
-    }
+    note_idle(core);
     let first = QUEUE.with_interrupts_off(|queue| !queue.first.is_null());
     if first { take().inspect(|_| busy(core)) } else { None }
+}
+
+/// Notes that `core` may have nobody to run. Any core.
+pub(super) fn note_idle(core: usize) {
+    let (word, bit) = (&IDLE[core / 64], 1 << (core % 64));
+    if word.load(Ordering::Relaxed) & bit == 0 {
+        // SeqCst: before the look that follows. Partner: `take_idle_core`, which comes after a push.
+        word.fetch_or(bit, Ordering::SeqCst);
+    }
 }
 
 /// Notes that `core`, the running one, runs somebody.
@@ -108,17 +114,17 @@ pub(super) fn busy(core: usize) {
     }
 }
 
-/// A core that was idle, and is not noted as such any more.
-fn take_idle_core() -> Option<usize> {
+/// A core that was noted as idle and is `wanted`. The note is gone.
+pub(super) fn take_idle_core(wanted: impl Fn(usize) -> bool) -> Option<usize> {
     for (n, word) in IDLE.iter().enumerate() {
         let mut bits = word.load(Ordering::SeqCst);
         while bits != 0 {
             let bit = bits & bits.wrapping_neg();
-            let before = word.fetch_and(!bit, Ordering::SeqCst);
-            if before & bit != 0 {
-                return Some(n * 64 + bit.trailing_zeros() as usize);
+            let core = n * 64 + bit.trailing_zeros() as usize;
+            if wanted(core) && word.fetch_and(!bit, Ordering::SeqCst) & bit != 0 {
+                return Some(core);
             }
-            bits = before & !bit;
+            bits &= !bit;
         }
     }
     None

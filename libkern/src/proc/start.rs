@@ -5,9 +5,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::blocked::Rest;
 use super::process::Proc;
-use super::{blocked, current, trap};
+use super::{blocked, current, ready, trap};
 use crate::arch::user::access::FixUp;
 use crate::arch::user::{self, Handlers};
+use crate::cpu;
 use crate::kthread;
 use crate::sync::depth;
 
@@ -41,6 +42,8 @@ pub(super) fn once() {
         blocked::set_pass_on(pass_on);
         depth::set_on_block(blocked::on_block);
         kthread::set_idle_hook(current::go_on);
+        // Those that halt since before do not know of processes.
+        (0..cpu::count()).filter(|&core| cpu::is_up(core)).for_each(ready::note_idle);
         IS_DONE.store(true, Ordering::Release);
     }
 }

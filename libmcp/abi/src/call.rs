@@ -201,6 +201,13 @@ impl Call {
         self.flags.load(Ordering::Acquire) & (flag::DONE | flag::LOCK) == flag::DONE
     }
 
+    /// Whether it is done, but the kernel may not have let go of it: that comes by itself, in a moment, and without an event.
+    #[must_use]
+    pub fn has_outcome(&self) -> bool {
+        // Acquire: the result. Partner: the kernel's locked store of the flags.
+        self.flags.load(Ordering::Acquire) & flag::DONE != 0
+    }
+
     /// Whether the kernel has taken it.
     #[must_use]
     pub fn is_started(&self) -> bool {
@@ -292,9 +299,9 @@ mod tests {
     #[test]
     fn a_call_is_done_when_it_is_not_locked_any_more() {
         let call = Call::new(number::NULL, [0; ARGUMENTS]);
-        assert!(!call.is_done() && !call.is_started());
+        assert!(!call.is_done() && !call.has_outcome() && !call.is_started());
         call.flags.fetch_or(flag::STARTED | flag::DONE | flag::LOCK, Ordering::Relaxed);
-        assert!(!call.is_done() && call.is_started());
+        assert!(!call.is_done() && call.has_outcome() && call.is_started());
         call.flags.fetch_and(!flag::LOCK, Ordering::Relaxed);
         assert!(call.is_done());
     }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use guest_tests::spin_until;
 use libkern::proc::{Exit, OnDenied, Proc, State, Stats};
 use libkern::testing::{Skipped, skip};
 use libkern::time::Instant;
@@ -120,6 +121,23 @@ fn a_process_in_an_endless_loop_lets_others_run() {
     assert!(working.iter().all(|child| child.wait() == Exit::Status(0)));
     hogs.iter().for_each(|hog| hog.kill());
     assert!(hogs.iter().all(|hog| hog.wait() == Exit::Killed));
+}
+
+#[libkern::test]
+fn a_process_has_its_turn_on_the_core_of_another_while_its_own_is_busy() -> Result<(), Skipped> {
+    if !(2..=8).contains(&cpu::count()) {
+        return skip("needs another core, and a processor for each");
+    }
+    // This core does not let go of this kthread, and all others have a process that goes on for ever.
+    let hogs: Vec<_> = (1..cpu::count()).map(|_| start(&["spin"])).collect();
+    let all_run = || hogs.iter().all(|hog| hog.stats().expect("it spins").turns > 0);
+    spin_until("all others to be busy", all_run);
+    let child = start(&["status", "3"]);
+    spin_until("it to have had its turn", || child.try_wait().is_some());
+    assert_eq!(child.wait(), Exit::Status(3));
+    hogs.iter().for_each(|hog| hog.kill());
+    assert!(hogs.iter().all(|hog| hog.wait() == Exit::Killed));
+    Ok(())
 }
 
 #[libkern::test]
