@@ -121,7 +121,7 @@ pub fn exit(status: u64) -> ! {
 
 /// The trap. Registers as `mcp_abi::call` says.
 #[inline(always)]
-fn trap(calls: *const Call, count: usize) -> usize {
+pub(crate) fn trap(calls: *const Call, count: usize) -> usize {
     let taken;
     // SAFETY: whatever the kernel does to this process's memory, it does to the calls, whose owner has given them for that.
     unsafe {

@@ -21,6 +21,7 @@
 //! | [`process`] | what this process is, and its end |
 //! | [`call`] | system calls |
 //! | [`memory`] | mapping memory |
+//! | [`fault`] | handling what the process does that it must not |
 //! | [`console`] | printing |
 //! | [`start`] | the first instructions |
 
@@ -28,6 +29,7 @@
 
 pub mod call;
 pub mod console;
+pub mod fault;
 mod memops;
 pub mod memory;
 pub mod process;

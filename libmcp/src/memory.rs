@@ -35,6 +35,17 @@ pub fn map(len: usize, rights: Rights) -> Result<usize, Error> {
     call::one(number::MAP, [0, len as u64, rights.bits(), number::ANONYMOUS, 0]).map(|address| address as usize)
 }
 
+/// As [`map`], at `address`, whole pages at which nothing is.
+///
+/// # Errors
+/// As [`map`], and [`Error::BadAddress`] if something is there, or it is no address of a process's.
+pub fn map_at(address: usize, len: usize, rights: Rights) -> Result<(), Error> {
+    if address == 0 {
+        return Err(Error::BadAddress);
+    }
+    call::one(number::MAP, [address as u64, len as u64, rights.bits(), number::ANONYMOUS, 0]).map(drop)
+}
+
 /// Ends what `range` shows, whole pages of it.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use crate::sync::depth::HANDLER;
 use crate::time::timer;
 
 const NMI: u64 = 2;
+const GENERAL_PROTECTION: u64 = 13;
 const PAGE_FAULT: u64 = 14;
 const FIRST_INTERRUPT: u64 = 32;
 
@@ -21,7 +22,7 @@ extern "Rust" fn __roost_trap(frame: &mut TrapFrame) {
         vector if vector < FIRST_INTERRUPT => {
             // Read before anything can fault again.
             let address = Cr2::read_raw();
-            if vector == PAGE_FAULT && user::access::resolve(frame, address) {
+            if matches!(vector, PAGE_FAULT | GENERAL_PROTECTION) && user::access::resolve(frame, address) {
                 return;
             }
             fault::exception(frame, address);

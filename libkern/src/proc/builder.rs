@@ -10,10 +10,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use mcp_abi::call::CallSet;
-use mcp_abi::process::{ARGS_AT, Info, MAX_ARGS_LEN, NO_CORE, USER_END, VERSION};
+use mcp_abi::process::{ARGS_AT, Info, MAX_ARGS_LEN, NO_CORE, USER_END, VERSION, VcoreSlot};
 
 use super::child::{Child, Created};
 use super::event::Alarm;
+use super::fault::Handler;
 use super::process::{Announcement, Inner, OnDenied, Proc, Record};
 use super::program::Program;
 use super::start;
@@ -151,10 +152,12 @@ impl<'a> Builder<'a> {
         map(layout.stack.start, STACK_LEN, UserRights::ReadWrite, Content::Zero)?;
         let info: *mut Info = space.pin(layout.info, UserRights::Read)?.to_ptr();
         let _: PhysAddr = space.pin(layout.data, UserRights::ReadWrite)?;
-        let slot = space.pin(layout.slots, UserRights::ReadWrite)?.to_ptr();
+        let slot: *mut VcoreSlot = space.pin(layout.slots, UserRights::ReadWrite)?.to_ptr();
         // SAFETY: pages of the space, which nobody uses yet.
         unsafe {
             self.write_info(info, id, &layout);
+            // As of every vcore that starts.
+            (*slot).notif_disabled.store(1, Ordering::Relaxed);
             let used = NonNull::from(&(*info).memory_used_frames);
             space.show_used(used);
         }
@@ -174,7 +177,8 @@ impl<'a> Builder<'a> {
             allowed: self.allowed,
             on_denied: self.on_denied,
             limit_ns: self.limit_ns,
-            context: UnsafeCell::new(Context::start(entry, layout.stack.end, [0, layout.info as u64])),
+            context: UnsafeCell::new(Context::start(entry, layout.stack.end, [0, layout.info as u64, 0])),
+            handler: Handler::none(),
             next: Cell::new(ptr::null()),
             alarm: Alarm::new(),
             inner: IrqSpinLock::new("process", Inner::new()),

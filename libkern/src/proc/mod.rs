@@ -27,6 +27,7 @@
 //! | [`death`] | the end |
 //! | [`start`] | turning the machine into one that has processes |
 //! | [`trap`] | interrupts and exceptions from ring 3 |
+//! | [`fault`](mod@fault) | exceptions that are the process's own doing: its handler, or its end |
 //! | [`umem`] | a process's memory, as an allegation |
 //!
 //! # Three things that a core knows
@@ -60,6 +61,7 @@ on_metal! {
     mod event;
     mod flush;
     pub mod exit;
+    mod fault;
     mod process;
     mod program;
     mod ready;
@@ -72,6 +74,7 @@ on_metal! {
     pub(crate) use process::offsets;
     pub(crate) use start::Calls;
     pub(crate) use event::{post, set_alarm};
+    pub(crate) use fault::{resume, set_handler};
     pub(crate) use flush::{protect, unmap};
     pub use builder::{Builder, CreateError};
     pub use child::{Child, Created, Stats};

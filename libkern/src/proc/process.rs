@@ -12,6 +12,7 @@ use mcp_abi::process::VcoreSlot;
 
 use super::event::Alarm;
 use super::exit::Exit;
+use super::fault::Handler;
 use super::state::State;
 use crate::arch::clock;
 use crate::arch::user::Context;
@@ -47,6 +48,8 @@ pub struct Proc {
     /// How long it may be on a core, in nanoseconds.
     pub(super) limit_ns: u64,
     pub(super) context: UnsafeCell<Context>,
+    /// Where it goes on after a fault.
+    pub(super) handler: Handler,
     /// The next in the ready queue.
     pub(super) next: Cell<*const Proc>,
     pub(super) alarm: Alarm,

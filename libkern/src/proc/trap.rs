@@ -3,10 +3,9 @@
 use x86_64::registers::control::Cr2;
 
 use super::blocked;
-use super::death::die;
-use super::exit::{Exit, Fault, access_of};
+use super::exit::{Exit, access_of};
 use super::process::Proc;
-use super::{current, umem};
+use super::{current, fault, umem};
 use crate::arch::traps::{self, TrapFrame};
 use crate::arch::user::Context;
 use crate::arch::{apic, depth, interrupts};
@@ -21,23 +20,25 @@ const FIRST_INTERRUPT: u64 = 32;
 
 /// What the way in calls. Interrupts off; on the running kthread's stack, from its top.
 pub(super) extern "C" fn on_trap(context: *mut Context) {
-    // SAFETY: the core's context, which is nobody's else until the trap has blocked.
-    let frame = unsafe { (*context).frame() };
-    if frame.vector >= FIRST_INTERRUPT {
+    // SAFETY: the core's context, which is nobody else's until the trap has blocked.
+    let (vector, error) = unsafe { ((*context).frame().vector, (*context).frame().error) };
+    if vector >= FIRST_INTERRUPT {
+        // SAFETY: as above; interrupts do not block.
+        let frame = unsafe { (*context).frame() };
         interrupt(frame);
         if frame.rip >= USER_END as u64 {
-            // SAFETY: the trap has not blocked: interrupts do not.
-            kill(unsafe { current::owner() }, fault_of(frame, GENERAL_PROTECTION, 0));
+            // SAFETY: as above.
+            fault::raise(unsafe { current::owner() }, context, GENERAL_PROTECTION, 0);
         }
     } else {
         // SAFETY: not used when the trap has blocked, but by what refers to it then.
         let proc = unsafe { current::owner() };
         current::set_no_call();
-        if frame.vector == PAGE_FAULT {
+        if vector == PAGE_FAULT {
             // Read before anything can fault again.
-            page_fault(proc, frame, Cr2::read_raw() as usize);
+            page_fault(proc, context, error, Cr2::read_raw() as usize);
         } else {
-            kill(proc, fault_of(frame, frame.vector, 0));
+            fault::raise(proc, context, vector, 0);
         }
         if blocked::is_blocked() {
             blocked::end();
@@ -63,46 +64,10 @@ fn interrupt(frame: &TrapFrame) {
 }
 
 #[inline(always)]
-fn page_fault(proc: &Proc, frame: &TrapFrame, address: usize) {
-    if let Err(error) = umem::fault_in(proc, address, access_of(frame.error)) {
-        kill(
-            proc,
-            match error {
-                FaultError::Absent | FaultError::Forbidden => fault_of(frame, PAGE_FAULT, address),
-                FaultError::Limit | FaultError::OutOfMemory => Kill::OutOfMemory(address),
-            },
-        );
+fn page_fault(proc: &Proc, context: *mut Context, error: u64, address: usize) {
+    match umem::fault_in(proc, address, access_of(error)) {
+        Ok(()) => {}
+        Err(FaultError::Absent | FaultError::Forbidden) => fault::raise(proc, context, PAGE_FAULT, address),
+        Err(FaultError::Limit | FaultError::OutOfMemory) => fault::end(proc, Exit::OutOfMemory { address }),
     }
-}
-
-/// Why a process dies of a trap.
-enum Kill {
-    Fault(Fault),
-    OutOfMemory(usize),
-}
-
-fn fault_of(frame: &TrapFrame, vector: u64, address: usize) -> Kill {
-    Kill::Fault(Fault {
-        vector: vector as u8,
-        error: frame.error,
-        rip: frame.rip as usize,
-        rip_in_file: 0,
-        address,
-        rsp: frame.rsp as usize,
-    })
-}
-
-#[cold]
-fn kill(proc: &Proc, why: Kill) {
-    let exit = match why {
-        Kill::Fault(fault) => {
-            let rip_in_file = fault.rip.wrapping_sub(proc.load_offset);
-            Exit::Fault(Fault { rip_in_file, ..fault })
-        }
-        Kill::OutOfMemory(address) => Exit::OutOfMemory { address },
-    };
-    // SAFETY: its core, or its kthread, refers to it.
-    let proc = unsafe { proc.to_arc() };
-    log::debug!("process {} ({}): {exit}", proc.id(), proc.name());
-    die(&proc, exit);
 }

@@ -11,6 +11,7 @@
 //! | [`arguments`](mod@arguments) | reading a call's arguments |
 //! | [`basic`] | calls about the process itself |
 //! | [`memory`] | calls about its memory |
+//! | [`fault`] | calls about what it does that it must not |
 //!
 //! # Where it runs
 //!
@@ -36,6 +37,7 @@
 
 mod arguments;
 mod basic;
+mod fault;
 mod memory;
 mod table;
 

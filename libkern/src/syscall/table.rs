@@ -2,7 +2,7 @@
 
 use mcp_abi::call::{Error, MAX_CALLS, number};
 
-use super::{basic, memory};
+use super::{basic, fault, memory};
 use crate::proc::Proc;
 
 /// What does a call: with the process and the call's address, whose arguments it reads; gives the call's result.
@@ -26,7 +26,7 @@ pub(super) static BEHIND: [Run; MAX_CALLS] = table(true);
 
 const fn table(is_behind: bool) -> [Run; MAX_CALLS] {
     let mut table: [Run; MAX_CALLS] = [no_such_call; MAX_CALLS];
-    let calls: [(u32, Run); 8] = [
+    let calls: [(u32, Run); 9] = [
         (number::NULL, basic::null),
         (number::SLEEP, basic::sleep),
         (number::ABORT, basic::abort),
@@ -35,14 +35,19 @@ const fn table(is_behind: bool) -> [Run; MAX_CALLS] {
         (number::PROTECT, memory::protect),
         (number::RESIDENT, memory::resident),
         (number::WRITE_CONSOLE, basic::write_console),
+        (number::SET_FAULT_HANDLER, fault::set_fault_handler),
     ];
     let mut at = 0;
     while at < calls.len() {
         table[calls[at].0 as usize] = calls[at].1;
         at += 1;
     }
-    let first: [(u32, Run); 3] =
-        [(number::EXIT, basic::exit), (number::YIELD, basic::yield_core), (number::WAIT, basic::wait)];
+    let first: [(u32, Run); 4] = [
+        (number::EXIT, basic::exit),
+        (number::YIELD, basic::yield_core),
+        (number::WAIT, basic::wait),
+        (number::RESUME, fault::resume),
+    ];
     let mut at = 0;
     while at < first.len() {
         table[first[at].0 as usize] = if is_behind { not_first } else { first[at].1 };

@@ -60,6 +60,11 @@ pub mod number {
     pub const RESIDENT: u32 = 11;
     /// Writes to the process's console: address, length. The result is how many bytes were written.
     pub const WRITE_CONSOLE: u32 = 24;
+    /// Where the process goes on when it has done what it must not: address, end of a stack. With address 0, nowhere.
+    pub const SET_FAULT_HANDLER: u32 = 48;
+    /// Goes on with the context in [`VcoreSlot::thread`](crate::process::VcoreSlot::thread). First of a batch only. Does not
+    /// return.
+    pub const RESUME: u32 = 49;
 
     /// Instead of a handle: memory of nobody else's.
     pub const ANONYMOUS: u64 = u64::MAX;

@@ -156,7 +156,7 @@ pub struct Registers {
     pub rflags: u64,
     pub rsp: u64,
     pub fs_base: u64,
-    /// Whether the vector state is there; if not, it is as at a process's start.
+    /// Not zero: the vector state is there; if not, it is as at a process's start.
     pub has_vector_state: u64,
 }
 
@@ -164,6 +164,11 @@ pub struct Registers {
 pub const VECTOR_LEN: usize = 832;
 
 /// A context that was interrupted.
+///
+/// The kernel goes on with one that a process gives it ([`RESUME`](crate::call::number::RESUME)) as the processor would:
+/// segments are a process's, of `rflags` the bits count that a process may change, and what no processor would go on with
+/// (an address that is none of the process's in `rip` or `fs_base`, a vector state whose header is not right) is a general
+/// protection fault, of which the process dies.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct SavedContext {
@@ -232,7 +237,7 @@ pub struct VcoreSlot {
     pub user: [AtomicU64; 3],
     /// Events.
     pub ring: EventRing,
-    /// The thread that was interrupted.
+    /// The thread that was interrupted, by a notification or a fault.
     pub thread: core::cell::UnsafeCell<SavedContext>,
     /// The vcore itself, where it was interrupted with notifications disabled.
     pub vcore: core::cell::UnsafeCell<SavedContext>,

@@ -26,6 +26,7 @@ fn main() {
     measure!(map_unmap, 1_000, |n| load("map_unmap", n));
     measure!(map_touch_unmap, 1_000, |n| load("map_touch_unmap", n));
     measure!(protect, 1_000, |n| load("protect", n));
+    measure!(fault, 1_000, |n| load("fault", n));
 }
 
 static LOAD: OnceLock<Arc<Program>> = OnceLock::new();

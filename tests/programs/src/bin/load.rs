@@ -4,6 +4,7 @@
 #![no_main]
 
 use libmcp::abi::call::{Call, Error, number};
+use libmcp::fault::{self, Context, Fault};
 use libmcp::memory::{self, Rights};
 use libmcp::{call, process};
 
@@ -23,6 +24,7 @@ fn main() {
         "map_unmap" => (0..count).try_for_each(|_| map_unmap(false)),
         "map_touch_unmap" => (0..count).try_for_each(|_| map_unmap(true)),
         "protect" => protect(count),
+        "fault" => faults(count),
         _ => Err(Error::Invalid),
     };
     process::exit(u64::from(outcome.is_err()));
@@ -71,6 +73,20 @@ fn protect(count: usize) -> Result<(), Error> {
             memory::protect(at..at + PAGE, Rights::Read)?;
             memory::protect(at..at + PAGE, Rights::ReadWrite)?;
         }
+    }
+    Ok(())
+}
+
+/// Has what is no instruction left out so many times.
+fn faults(count: usize) -> Result<(), Error> {
+    fn skip(_: &Fault, context: &mut Context) {
+        // SAFETY: behind the two bytes of `ud2`, which is all that faults here.
+        unsafe { context.registers_mut() }.rip += 2;
+    }
+    fault::set_handler(skip)?;
+    for _ in 0..count {
+        // SAFETY: left out by the handler.
+        unsafe { core::arch::asm!("ud2", options(nomem, nostack, preserves_flags)) };
     }
     Ok(())
 }

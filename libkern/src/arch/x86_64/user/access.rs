@@ -16,6 +16,7 @@ use conquer_once::spin::OnceCell;
 use mcp_abi::call::{ARGUMENTS, Call, EventTarget, flag};
 
 use super::super::traps::{HAS_SMAP, TrapFrame};
+use super::saved;
 
 global_asm!(
     include_str!("access.s"),
@@ -159,7 +160,8 @@ pub(super) fn begin_use(others: [FixUp; FIX_UPS]) {
     FIX_UP.store(fix_up as *mut (), Ordering::Release);
 }
 
-/// If a page fault of the kernel at `address` was one of these routines', has it go on where it says so. In the handler.
+/// If a page fault of the kernel at `address` was one of these routines', has it go on where it says so; and so if a general
+/// protection fault was the processor's refusal of what a process has written (`saved`). In the handler.
 #[must_use]
 pub fn resolve(frame: &mut TrapFrame, address: u64) -> bool {
     let fix_up = FIX_UP.load(Ordering::Acquire);
@@ -172,6 +174,10 @@ pub fn resolve(frame: &mut TrapFrame, address: u64) -> bool {
 }
 
 fn fix_up(frame: &mut TrapFrame, address: u64) -> bool {
+    const PAGE_FAULT: u64 = 14;
+    if frame.vector != PAGE_FAULT {
+        return saved::fix_up(frame);
+    }
     let routines = addr_of!(__user_access_start).addr() as u64..addr_of!(__user_access_end).addr() as u64;
     let is_ours = routines.contains(&frame.rip);
     if is_ours {

@@ -12,13 +12,16 @@
 
 use core::arch::asm;
 use core::mem::offset_of;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::core_block::{USER_CODE, USER_DATA};
-use super::super::features;
 use super::super::traps::TrapFrame;
 
 /// Bytes for the vector state: what XSAVE writes of x87, SSE and AVX, which are the states that are turned on.
 pub const VECTOR_LEN: usize = 832;
+
+/// Whether vector state is moved by XSAVE and XRSTOR. Set before there is a context.
+pub(super) static HAS_XSAVE: AtomicBool = AtomicBool::new(false);
 
 /// How a context is gone on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +36,12 @@ pub enum Kind {
 /// Registers of a process that does not run.
 #[repr(C, align(64))]
 pub struct Context {
-    vector: [u8; VECTOR_LEN],
-    frame: TrapFrame,
-    kind: Kind,
+    pub(super) vector: [u8; VECTOR_LEN],
+    pub(super) frame: TrapFrame,
+    pub(super) kind: Kind,
     mxcsr: u32,
     fcw: u16,
-    fs_base: u64,
+    pub(super) fs_base: u64,
 }
 
 pub(super) mod offsets {
@@ -65,17 +68,43 @@ const MXCSR: u32 = 0x1f80;
 const FCW: u16 = 0x37f;
 /// Where they lie in what FXSAVE and XSAVE write.
 const FCW_AT: usize = 0;
-const MXCSR_AT: usize = 24;
+pub(super) const MXCSR_AT: usize = 24;
+/// Where XSAVE says which components follow; the others are as at a process's start.
+const COMPONENTS_AT: usize = 512;
 
 /// Interrupts on, and the bit that is always set.
-const RFLAGS: u64 = 1 << 9 | 1 << 1;
+pub(super) const RFLAGS: u64 = 1 << 9 | 1 << 1;
 
 impl Context {
     /// One that begins at `entry` on the stack that ends at `sp`, with `arguments` as a function's first ones.
     #[must_use]
-    pub fn start(entry: usize, sp: usize, arguments: [u64; 2]) -> Self {
-        let [rdi, rsi] = arguments;
-        let frame = TrapFrame {
+    pub fn start(entry: usize, sp: usize, arguments: [u64; 3]) -> Self {
+        let frame = Self::first_frame(entry, sp, arguments);
+        Self { vector: initial_vector_state(), frame, kind: Kind::Full, mxcsr: MXCSR, fcw: FCW, fs_base: 0 }
+    }
+
+    /// Has it begin like a new one, but that the FS base stays.
+    #[inline(always)]
+    pub fn restart(&mut self, entry: usize, sp: usize, arguments: [u64; 3]) {
+        self.frame = Self::first_frame(entry, sp, arguments);
+        self.kind = Kind::Full;
+        self.clear_vector_state();
+    }
+
+    /// Makes the vector state a new process's.
+    #[inline(always)]
+    pub(super) fn clear_vector_state(&mut self) {
+        if HAS_XSAVE.load(Ordering::Relaxed) {
+            self.vector[COMPONENTS_AT..COMPONENTS_AT + 8].fill(0);
+            self.vector[MXCSR_AT..MXCSR_AT + 4].copy_from_slice(&MXCSR.to_le_bytes());
+        } else {
+            self.vector = initial_vector_state();
+        }
+    }
+
+    #[inline(always)]
+    fn first_frame(entry: usize, sp: usize, [rdi, rsi, rdx]: [u64; 3]) -> TrapFrame {
+        TrapFrame {
             r15: 0,
             r14: 0,
             r13: 0,
@@ -87,7 +116,7 @@ impl Context {
             rbp: 0,
             rdi,
             rsi,
-            rdx: 0,
+            rdx,
             rcx: 0,
             rbx: 0,
             rax: 0,
@@ -98,14 +127,18 @@ impl Context {
             rflags: RFLAGS,
             rsp: sp as u64,
             ss: USER_DATA.into(),
-        };
-        Self { vector: initial_vector_state(), frame, kind: Kind::Full, mxcsr: MXCSR, fcw: FCW, fs_base: 0 }
+        }
     }
 
     /// The general registers. Of [`Kind::Call`], only those are right that are kept.
     #[must_use]
     pub fn frame(&self) -> &TrapFrame {
         &self.frame
+    }
+
+    /// Says that what it came by had no error code.
+    pub fn clear_error(&mut self) {
+        self.frame.error = 0;
     }
 
     /// How it is gone on with.
@@ -142,7 +175,6 @@ impl Context {
     /// # Safety
     /// Interrupts off; the core resumes this context before any other.
     pub unsafe fn attach(&self) {
-        const FS_BASE: u32 = 0xc000_0100;
         const KERNEL_GS_BASE: u32 = 0xc000_0102;
         // SAFETY: null selectors are fine in ring 0, whose GS base is out of the way meanwhile; the bases are the process's.
         unsafe {
@@ -183,7 +215,7 @@ unsafe fn restore_vector_state(state: &[u8; VECTOR_LEN]) {
     let clobbered_by_c = state.as_ptr();
     // SAFETY: the caller's word; every vector register is named as lost.
     unsafe {
-        if features::get().xsave {
+        if HAS_XSAVE.load(Ordering::Relaxed) {
             asm!("xrstor64 [rdi]", in("rdi") clobbered_by_c, in("eax") -1, in("edx") -1, clobber_abi("C"), options(nostack));
         } else {
             asm!("fxrstor64 [rdi]", in("rdi") clobbered_by_c, clobber_abi("C"), options(nostack));
@@ -191,9 +223,11 @@ unsafe fn restore_vector_state(state: &[u8; VECTOR_LEN]) {
     }
 }
 
+pub(super) const FS_BASE: u32 = 0xc000_0100;
+
 /// # Safety
 /// The register exists, and the value is right for it.
-unsafe fn write_msr(register: u32, value: u64) {
+pub(super) unsafe fn write_msr(register: u32, value: u64) {
     // SAFETY: the caller's word.
     unsafe {
         asm!(

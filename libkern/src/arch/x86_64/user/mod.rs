@@ -38,11 +38,12 @@
 
 pub mod access;
 mod context;
+mod saved;
 
 use core::arch::{asm, global_asm};
 use core::mem::size_of;
 use core::ptr::addr_of;
-use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use conquer_once::spin::OnceCell;
 use x86_64::VirtAddr;
@@ -55,7 +56,9 @@ use super::depth::{self};
 use super::features;
 use super::slot;
 use super::traps::{FIRST_QUICK, HAS_SMAP, quick_stubs};
+use context::HAS_XSAVE;
 pub use context::{Context, Kind, VECTOR_LEN};
+pub use saved::Refused;
 
 /// The counter (`depth`) that is raised on the way in.
 const FROM_USER: usize = 2;
@@ -92,7 +95,6 @@ pub struct Handlers {
 
 /// The handlers' addresses, where the assembly finds them.
 static HANDLERS: [AtomicPtr<()>; 3] = [const { AtomicPtr::new(core::ptr::null_mut()) }; 3];
-static HAS_XSAVE: AtomicBool = AtomicBool::new(false);
 /// The kernel's own stubs of the vectors that have one each.
 static QUICK_STUBS: [AtomicPtr<()>; 2] = [const { AtomicPtr::new(core::ptr::null_mut()) }; 2];
 

@@ -6,6 +6,7 @@
 extern crate alloc;
 
 mod faults;
+mod handled;
 mod kthreads;
 mod life;
 mod support;

@@ -11,6 +11,7 @@ use libkern::time::Instant;
 
 static PROBE: OnceLock<Arc<Program>> = OnceLock::new();
 static NOTHING: OnceLock<Arc<Program>> = OnceLock::new();
+static FAULTS: OnceLock<Arc<Program>> = OnceLock::new();
 
 /// The program that does what it is told.
 pub fn probe() -> &'static Arc<Program> {
@@ -22,9 +23,19 @@ pub fn nothing() -> &'static Arc<Program> {
     NOTHING.get_or_init(|| Program::load(libkern::include_program!("nothing")).expect("the program is right"))
 }
 
+/// The program that does what it must not, and handles it.
+pub fn faults() -> &'static Arc<Program> {
+    FAULTS.get_or_init(|| Program::load(libkern::include_program!("faults")).expect("the program is right"))
+}
+
 /// A process that is told to do `what`.
 pub fn told<'a>(what: &[&'a str]) -> Builder<'a> {
-    let named = Proc::create(probe()).name(what[0]);
+    told_to(probe(), what)
+}
+
+/// A process of `program` that is told to do `what`.
+pub fn told_to<'a>(program: &'a Arc<Program>, what: &[&'a str]) -> Builder<'a> {
+    let named = Proc::create(program).name(what[0]);
     what.iter().fold(named, |builder, arg| builder.arg(arg))
 }
 
