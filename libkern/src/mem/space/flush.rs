@@ -31,8 +31,7 @@ const IN_PLACE: usize = 8;
 pub struct Flush {
     range: Range<usize>,
     is_needed: bool,
-    len: usize,
-    few: [PhysAddr; IN_PLACE],
+    few: heapless::Vec<PhysAddr, IN_PLACE>,
     more: Vec<PhysAddr>,
 }
 
@@ -40,7 +39,7 @@ impl Flush {
     /// One in which nothing is yet.
     #[inline(always)]
     pub fn new(range: Range<usize>) -> Self {
-        Self { range, is_needed: false, len: 0, few: [PhysAddr::new(0); IN_PLACE], more: Vec::new() }
+        Self { range, is_needed: false, few: heapless::Vec::new(), more: Vec::new() }
     }
 
     /// Whether there is room whatever is mapped.
@@ -60,12 +59,9 @@ impl Flush {
         // A processor marks a mapping as used before it remembers it.
         self.is_needed |= leaf.was_accessed;
         if leaf.owner == Owner::Space {
-            let frame = PhysAddr::new(leaf.phys);
-            match self.few.get_mut(self.len) {
-                Some(place) => *place = frame,
-                None => self.more.push(frame),
+            if let Err(frame) = self.few.push(PhysAddr::new(leaf.phys)) {
+                self.more.push(frame);
             }
-            self.len += 1;
         }
     }
 
@@ -88,18 +84,18 @@ impl Flush {
     /// Frames that will be free.
     #[must_use]
     pub fn frames(&self) -> usize {
-        self.len
+        self.few.len() + self.more.len()
     }
 
     /// Says that no processor knows any of it. The frames are free.
     #[inline(always)]
     pub fn is_done(&mut self) {
-        let len = mem::take(&mut self.len);
-        for &frame in self.few.iter().take(len) {
-            // SAFETY: by the invariant; this value has it no more.
+        for &frame in &self.few {
+            // SAFETY: by the invariant; this value is about to have it no more.
             drop(unsafe { Frame::from_raw(frame, USE) });
         }
-        if len > IN_PLACE {
+        self.few.clear();
+        if !self.more.is_empty() {
             self.free_more();
         }
     }

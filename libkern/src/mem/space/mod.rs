@@ -141,7 +141,7 @@ pub enum FaultError {
 pub enum Place {
     /// At this address.
     At(usize),
-    /// Wherever there is room within these bounds.
+    /// Wherever there is room within these bounds, which are those of whole pages of the lower half.
     Within(Range<usize>),
 }
 
@@ -283,18 +283,22 @@ impl Space {
             return Err(SpaceError::BadRange);
         }
         let len = len.next_multiple_of(PAGE_SIZE);
-        let bounds = match &place {
-            Place::At(start) => *start..start.checked_add(len).ok_or(SpaceError::BadRange)?,
-            Place::Within(bounds) => bounds.clone(),
-        };
-        check_range(&bounds)?;
         let may_write = content.may_write() || rights == UserRights::ReadWrite;
-        let mut inner = self.inner.lock();
-        let gap = match place {
-            Place::At(_) => inner.regions.gap_at(bounds)?,
-            Place::Within(_) => inner.regions.find_gap(len, bounds).ok_or(SpaceError::NoRoom)?,
-        };
-        Ok(inner.regions.fill(gap, rights, may_write, content)?)
+        match place {
+            Place::At(start) => {
+                let range = start..start.checked_add(len).ok_or(SpaceError::BadRange)?;
+                check_range(&range)?;
+                let regions = &mut self.inner.lock().regions;
+                let gap = regions.gap_at(range)?;
+                Ok(regions.fill(gap, rights, may_write, content)?)
+            }
+            Place::Within(bounds) => {
+                debug_assert_eq!(check_range(&bounds), Ok(()));
+                let regions = &mut self.inner.lock().regions;
+                let gap = regions.find_gap(len, bounds).ok_or(SpaceError::NoRoom)?;
+                Ok(regions.fill(gap, rights, may_write, content)?)
+            }
+        }
     }
 
     /// Maps a page of zeros that stays as it is until the space goes, and gives its frame's address: for what the kernel
@@ -342,7 +346,9 @@ impl Space {
         }
         regions.remove(&range)?;
         tables.unmap(range, |_, leaf| flush.add(&leaf));
-        books.set_used(books.used - flush.frames());
+        if flush.frames() > 0 {
+            books.set_used(books.used - flush.frames());
+        }
         Ok(())
     }
 

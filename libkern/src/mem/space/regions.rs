@@ -146,16 +146,26 @@ impl<B: Backing> Regions<B> {
         let Gap { range, at } = gap;
         debug_assert!(!range.is_empty() && range.start.is_multiple_of(PAGE_SIZE));
         let start = range.start;
-        let region = Region { range, rights, may_write, backing };
-        if at > 0 && self.list[at - 1].is_followed_by(&region) {
-            self.list[at - 1].range.end = region.range.end;
+        if at > 0 && self.list[at - 1].continues(start, rights, may_write, &backing) {
+            self.list[at - 1].range.end = range.end;
             self.join(at);
             return Ok(start);
         }
         self.room_for(1)?;
+        if at == self.list.len() {
+            // As most are: above all others.
+            self.list.push(Region { range, rights, may_write, backing });
+        } else {
+            self.insert(at, Region { range, rights, may_write, backing });
+        }
+        Ok(start)
+    }
+
+    /// Not inlined, for the sake of those that are above all others.
+    #[inline(never)]
+    fn insert(&mut self, at: usize, region: Region<B>) {
         self.list.insert(at, region);
         self.join(at + 1);
-        Ok(start)
     }
 
     /// Takes `range` out of the regions.
@@ -163,17 +173,17 @@ impl<B: Backing> Regions<B> {
     /// # Errors
     /// [`RegionError::Absent`], [`RegionError::Fixed`], [`RegionError::TooMany`]. Nothing is changed then.
     pub fn remove(&mut self, range: &Range<usize>) -> Result<(), RegionError> {
-        let at = self.below(range.start);
-        if self.list.get(at).is_some_and(|region| region.range == *range && !region.backing.is_fixed()) {
+        let is_all_of =
+            |at: &usize| self.list.get(*at).is_some_and(|region| region.range == *range && !region.backing.is_fixed());
+        let known = Some(self.last.get()).filter(is_all_of);
+        match known.or_else(|| Some(self.below(range.start)).filter(is_all_of)) {
             // As most are: a whole one, and often the last one.
-            if at + 1 == self.list.len() {
-                self.list.pop();
-            } else {
-                self.list.remove(at);
+            Some(at) if at + 1 == self.list.len() => _ = self.list.pop(),
+            Some(at) => _ = self.list.remove(at),
+            None => {
+                let (first, end) = self.isolate(range, |_| Ok(()))?;
+                self.list.drain(first..end);
             }
-        } else {
-            let (first, end) = self.isolate(range, |_| Ok(()))?;
-            self.list.drain(first..end);
         }
         Ok(())
     }
@@ -250,18 +260,25 @@ impl<B: Backing> Regions<B> {
 
     #[inline(always)]
     fn room_for(&mut self, more: usize) -> Result<(), RegionError> {
-        let has_room = self.list.len() + more <= MOST_REGIONS && self.list.try_reserve(more).is_ok();
-        if has_room { Ok(()) } else { Err(RegionError::TooMany) }
+        let len = self.list.len();
+        let has_room = self.list.capacity() - len >= more || self.list.try_reserve(more).is_ok();
+        if len + more <= MOST_REGIONS && has_room { Ok(()) } else { Err(RegionError::TooMany) }
     }
 }
 
 impl<B: Backing> Region<B> {
     #[inline(always)]
     fn is_followed_by(&self, next: &Self) -> bool {
-        self.range.end == next.range.start
-            && self.rights == next.rights
-            && self.may_write == next.may_write
-            && self.backing.continues((self.range.end - self.range.start) / PAGE_SIZE, &next.backing)
+        self.continues(next.range.start, next.rights, next.may_write, &next.backing)
+    }
+
+    /// Whether a region that begins at `start`, with these, is the same thing going on.
+    #[inline(always)]
+    fn continues(&self, start: usize, rights: UserRights, may_write: bool, backing: &B) -> bool {
+        self.range.end == start
+            && self.rights == rights
+            && self.may_write == may_write
+            && self.backing.continues((self.range.end - self.range.start) / PAGE_SIZE, backing)
     }
 }
 

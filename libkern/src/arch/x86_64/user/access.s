@@ -23,6 +23,15 @@ __user_copy:
     mov rax, -1
     jmp user_access_done
 
+.macro user_load_arguments
+    mov rax, [rdi]
+    mov rdx, [rdi + 8]
+    mov rcx, [rdi + 16]
+    mov r8, [rdi + 24]
+    mov r9, [rdi + 32]
+    xor edi, edi
+.endm
+
 # five words: rdi. They are in rax, rdx, rcx, r8 and r9 afterwards, and rdi is 0; if it is not, it faulted. Keeps the rest.
 .balign 16
 .globl __user_load_arguments
@@ -30,16 +39,11 @@ __user_load_arguments:
     cmp byte ptr [rip + {has_smap}], 0
     je 1f
     stac
-1:  mov rax, [rdi]
-    mov rdx, [rdi + 8]
-    mov rcx, [rdi + 16]
-    mov r8, [rdi + 24]
-    mov r9, [rdi + 32]
-    xor edi, edi
-    cmp byte ptr [rip + {has_smap}], 0
-    je 2f
+    user_load_arguments
     clac
-2:  ret
+    ret
+1:  user_load_arguments
+    ret
 
 # call: rdi, result: rsi. Sets DONE and LOCK at once, then looks whether there is an event: if so it is in rdx, and LOCK
 # stays; if not, LOCK goes.
