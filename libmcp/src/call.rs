@@ -101,7 +101,7 @@ pub fn wait() {
     let _ = one(number::WAIT, [0; ARGUMENTS]);
 }
 
-/// Comes back after so many nanoseconds.
+/// Comes back after so many nanoseconds; with `u64::MAX`, only if it is aborted.
 ///
 /// # Errors
 /// [`Error::Aborted`]; or if this process was not given the call.

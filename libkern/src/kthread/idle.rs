@@ -131,9 +131,9 @@ pub(crate) unsafe fn restart() -> ! {
 }
 
 /// Gives the running kthread, which works for somebody, that one's name; or, with none, that of the idle loop again.
-pub(crate) fn rename_current(new: Option<&str>) {
+pub(crate) fn rename_current(new: Option<&Name>) {
     // SAFETY: the running kthread is alive, and its name its own to change.
-    unsafe { current().0.as_ref() }.name.set(new.map_or_else(name, Name::new));
+    unsafe { current().0.as_ref() }.name.set(new.map_or_else(name, |&new| new));
 }
 
 extern "C" fn again() -> ! {

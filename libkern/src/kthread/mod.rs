@@ -72,6 +72,7 @@ on_metal! {
     pub(crate) use contain::{EndAlone, may_end_alone};
     pub use dump::{Description, current_description, dump};
     pub(crate) use dump::{description_on, dump_stopped};
+    pub(crate) use thread::Name;
     pub(crate) use idle::{rename_current, restart as restart_idle, run as run_idle, set_idle_hook};
     pub use idle::{finish, set_idle_poll};
     pub(crate) use pool::adopt_running;

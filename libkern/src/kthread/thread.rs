@@ -201,9 +201,10 @@ impl Wait {
     }
 }
 
-/// A short name, cut at a character's end.
+/// A short name, cut at a character's end. Three words, and copied as such.
 #[derive(Clone, Copy)]
-pub(super) struct Name {
+#[repr(align(8))]
+pub(crate) struct Name {
     len: u8,
     bytes: [u8; NAME_LEN],
 }
@@ -211,7 +212,7 @@ pub(super) struct Name {
 impl Name {
     pub(super) const EMPTY: Name = Name { len: 0, bytes: [0; NAME_LEN] };
 
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let len = name.floor_char_boundary(NAME_LEN);
         let mut bytes = [0; NAME_LEN];
         bytes[..len].copy_from_slice(&name.as_bytes()[..len]);

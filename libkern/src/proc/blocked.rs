@@ -49,26 +49,43 @@ fn place() -> *mut Blocked {
     user::reserved().cast()
 }
 
+/// For a call that is sure to block: makes it a kthread's work, if it is not, where otherwise whatever blocks would have to
+/// find out that it may. No lock is held, and no guard of interrupts.
+#[inline(always)]
+pub(crate) fn will_block() {
+    if user::is_from_user() {
+        begin();
+    }
+}
+
 /// What `sync::depth` calls where a trap from ring 3 is about to block.
 pub(super) fn on_block() {
+    begin();
+}
+
+/// Makes the trap that runs a kthread's work.
+#[inline(always)]
+fn begin() {
     irq::disable();
     // SAFETY: the trap has not blocked yet; the reference is counted before the core can lose the process.
     let proc = unsafe { current::owner().to_arc() };
     let (call, end) = current::call();
     let me = kthread::current();
+    let place = place();
     let is_dying = {
-        let mut inner = proc.inner.lock();
+        // SAFETY: they are turned on below.
+        let mut inner = unsafe { proc.inner.lock_masked() };
         inner.busy += 1;
         let first = inner.blocked;
         // SAFETY: reserved for this.
-        unsafe { place().write(Blocked { proc: Arc::as_ptr(&proc), call, sleeper: me, next: first.into() }) };
-        inner.blocked = place();
+        unsafe { place.write(Blocked { proc: Arc::as_ptr(&proc), call, sleeper: me, next: first.into() }) };
+        inner.blocked = place;
         inner.state.is_dying()
     };
     if is_dying {
         me.abort_slot().request();
     }
-    kthread::rename_current(Some(proc.name()));
+    kthread::rename_current(Some(&proc.record.kthread_name));
     let calls = call + size_of::<Call>();
     if calls < end {
         let pass_on = PASS_ON.load(Ordering::Acquire);

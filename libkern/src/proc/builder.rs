@@ -21,6 +21,7 @@ use super::start;
 use crate::arch::user::{Context, VECTOR_LEN};
 use crate::arch::user_tables::UserRights;
 use crate::arch::{PAGE_SIZE, paging};
+use crate::kthread::Name;
 use crate::kthread::sync::Completion;
 use crate::mem::phys::PhysAddr;
 use crate::mem::space::pages::Content;
@@ -164,6 +165,7 @@ impl<'a> Builder<'a> {
         let record = Arc::new(Record {
             id,
             name: String::from(self.name),
+            kthread_name: Name::new(self.name),
             exit: IrqSpinLock::new("a process's exit", None),
             gone: Completion::new(),
         });

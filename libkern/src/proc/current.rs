@@ -160,33 +160,47 @@ pub(crate) fn leave() -> ! {
 pub(super) fn go_on() {
     // SAFETY: interrupts are off, here and in all that is called.
     let here = unsafe { here() };
-    while user::current().is_null() {
-        match ready::take().or_else(|| idle(here)) {
-            Some(proc) => adopt(here, proc),
-            None => return,
-        }
+    if user::current().is_null() && !take_somebody(here) {
+        return;
     }
     if !kmsg::prepare_to_leave() {
         return;
     }
-    let owner = here.owner.get();
-    load(here, owner);
+    load(here, here.owner.get());
     let context = user::current();
     if here.attached.get() != context {
-        if here.turn.get().is_none() {
-            here.turn.set(Some(Box::leak(Box::new(Timer::new(turn_is_over)))));
-            // SAFETY: interrupts are off; the handlers were set before there was a process.
-            unsafe { user::activate() };
-        }
-        // SAFETY: resumed below.
-        unsafe { (*context).attach() };
-        here.attached.set(context);
+        attach(here, context);
     }
     if !ready::is_empty() || here.left_ns.get() != u64::MAX {
         time_turn(here);
     }
     // SAFETY: the context is the core's, attached, its process loaded; the idle loop needs nothing of its stack.
     unsafe { user::resume(context) }
+}
+
+/// Takes whoever is ready to this core, if somebody is, and says so.
+#[inline(never)]
+fn take_somebody(here: &Here) -> bool {
+    while user::current().is_null() {
+        match ready::take().or_else(|| idle(here)) {
+            Some(proc) => adopt(here, proc),
+            None => return false,
+        }
+    }
+    true
+}
+
+/// Puts the rest of the context, which is about to be resumed, into the core's registers.
+#[inline(never)]
+fn attach(here: &Here, context: *mut Context) {
+    if here.turn.get().is_none() {
+        here.turn.set(Some(Box::leak(Box::new(Timer::new(turn_is_over)))));
+        // SAFETY: interrupts are off; the handlers were set before there was a process.
+        unsafe { user::activate() };
+    }
+    // SAFETY: the caller resumes it; it is the core's.
+    unsafe { (*context).attach() };
+    here.attached.set(context);
 }
 
 /// Nobody is to run here: notes it, unless somebody has come meanwhile, and forgets who was here.
@@ -398,6 +412,7 @@ fn load(here: &Here, proc: *const Proc) {
     }
 }
 
+#[inline(never)]
 fn exchange_space(here: &Here, proc: *const Proc) {
     let core = arch::core_id();
     // SAFETY: a process that is named here is alive, and the caller has a reference to the one that is to be; its tables'
@@ -420,6 +435,7 @@ fn exchange_space(here: &Here, proc: *const Proc) {
 }
 
 /// Sees to it that the turn of this core's process ends. Interrupts off.
+#[inline(never)]
 fn time_turn(here: &Here) {
     if let Some(turn) = here.turn.get().filter(|_| !here.is_timed.replace(true)) {
         // SAFETY: it stays where it is; it is armed here only, and not while it is.

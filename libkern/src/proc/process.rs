@@ -16,7 +16,7 @@ use super::fault::Handler;
 use super::state::State;
 use crate::arch::clock;
 use crate::arch::user::Context;
-use crate::kthread::Sleeper;
+use crate::kthread::{Name, Sleeper};
 use crate::kthread::sync::Completion;
 use crate::mem::space::Space;
 use crate::sync::IrqSpinLock;
@@ -25,6 +25,8 @@ use crate::sync::IrqSpinLock;
 pub(super) struct Record {
     pub(super) id: u64,
     pub(super) name: String,
+    /// What kthreads are called that work for it.
+    pub(super) kthread_name: Name,
     pub(super) exit: IrqSpinLock<Option<Exit>>,
     /// Complete once everything that the process had is free.
     pub(super) gone: Completion,

@@ -259,6 +259,16 @@ impl<T> IrqSpinLock<T> {
         IrqSpinGuard { guard: self.lock.lock(), off }
     }
 
+    /// As [`lock`](Self::lock), but says nothing of interrupts.
+    ///
+    /// # Safety
+    /// They are off, and stay so as long as the guard is there.
+    #[cfg(not(any(test, feature = "hosted")))]
+    #[inline]
+    pub(crate) unsafe fn lock_masked(&self) -> SpinGuard<'_, T> {
+        self.lock.lock()
+    }
+
     /// Takes the lock if it is free. Any context, NMI and panic included.
     #[inline]
     pub fn try_lock(&self) -> Option<IrqSpinGuard<'_, T>> {

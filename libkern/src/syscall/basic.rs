@@ -6,7 +6,7 @@ use super::arguments::arguments;
 
 use crate::arch;
 use crate::kmsg;
-use crate::kthread::sync::{Completion, Interrupted};
+use crate::kthread::sync::{Aborted, Completion, Interrupted};
 use crate::proc::{self, Exit, Proc, current, umem};
 use crate::time::{Duration, Instant};
 
@@ -42,11 +42,17 @@ pub(super) extern "C" fn wait(proc: &Proc, call: usize) -> i64 {
     0
 }
 
-/// `ns`. Blocks; errors: aborted.
+/// `ns`; the most there is are for ever. Blocks; errors: aborted.
 pub(super) extern "C" fn sleep(proc: &Proc, call: usize) -> i64 {
     let [ns] = arguments!(proc, call);
-    let deadline = Instant::now() + Duration::from_nanos(ns.min(1 << 60));
-    match Completion::new().wait_abortable_until(deadline) {
+    proc::will_block();
+    let never = Completion::new();
+    let outcome = if ns == u64::MAX {
+        never.wait_abortable().map_err(|Aborted| Interrupted::Aborted)
+    } else {
+        never.wait_abortable_until(Instant::now() + Duration::from_nanos(ns.min(1 << 60)))
+    };
+    match outcome {
         Err(Interrupted::Aborted) => Error::Aborted.to_result(),
         Err(Interrupted::TimedOut) | Ok(()) => 0,
     }

@@ -46,7 +46,7 @@ pub mod number {
     pub const YIELD: u32 = 2;
     /// Waits for an event: deadline in nanoseconds of the kernel's clock, or 0 for none. First of a batch only.
     pub const WAIT: u32 = 3;
-    /// Is done after so many nanoseconds. Blocks.
+    /// Is done after so many nanoseconds, or, if they are `u64::MAX`, when it is ended by [`ABORT`]. Blocks.
     pub const SLEEP: u32 = 4;
     /// Ends a blocked call: its address.
     pub const ABORT: u32 = 5;

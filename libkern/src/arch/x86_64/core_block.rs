@@ -329,6 +329,21 @@ pub fn current_stack() -> (usize, usize) {
     }
 }
 
+/// Where that stack ends, in two instructions.
+#[inline(always)]
+pub fn current_stack_end() -> usize {
+    let end;
+    // SAFETY: as in `current_stack`.
+    unsafe {
+        asm!(
+            "mov {0}, gs:[{stack}]", "mov {0}, [{0} + {hi}]",
+            out(reg) end, stack = const offsets::STACK, hi = const offsets::HI,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+    end
+}
+
 /// The bounds of this core's interrupt stack.
 pub fn interrupt_stack() -> (usize, usize) {
     // SAFETY: as in `current_stack`.

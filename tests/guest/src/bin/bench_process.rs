@@ -11,6 +11,7 @@ use alloc::format;
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use libkern::arch::qemu;
 use libkern::kthread;
 use libkern::kthread::sync::OnceLock;
 use libkern::proc::{Child, Exit, Proc, Program, State};
@@ -27,6 +28,7 @@ fn main() {
     measure!(map_touch_unmap, 1_000, |n| load("map_touch_unmap", n));
     measure!(protect, 1_000, |n| load("protect", n));
     measure!(fault, 1_000, |n| load("fault", n));
+    qemu::control(format_args!("metric blocks {} ns", blocks()));
 }
 
 static LOAD: OnceLock<Arc<Program>> = OnceLock::new();
@@ -58,5 +60,14 @@ fn processes(n: usize) {
     for _ in 0..n {
         let child = Proc::create(program).run().expect("there is memory");
         assert_eq!(child.wait(), Exit::Status(0));
+    }
+}
+
+/// What a process says that it takes from a trap whose call blocks until it runs again. Ticks of its counter, which are
+/// nanoseconds where the clock counts instructions.
+fn blocks() -> u64 {
+    match start("blocks", 33).wait() {
+        Exit::Status(ticks) => ticks,
+        other => panic!("{other}"),
     }
 }

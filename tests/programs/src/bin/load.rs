@@ -25,6 +25,7 @@ fn main() {
         "map_touch_unmap" => (0..count).try_for_each(|_| map_unmap(true)),
         "protect" => protect(count),
         "fault" => faults(count),
+        "blocks" => process::exit(blocks(count).unwrap_or(0)),
         _ => Err(Error::Invalid),
     };
     process::exit(u64::from(outcome.is_err()));
@@ -89,4 +90,44 @@ fn faults(count: usize) -> Result<(), Error> {
         unsafe { core::arch::asm!("ud2", options(nomem, nostack, preserves_flags)) };
     }
     Ok(())
+}
+
+/// How long it takes from a trap whose call blocks until the process runs again, in ticks of the time-stamp counter: the
+/// median of so many, but for what looking at the counter takes.
+fn blocks(count: usize) -> Result<u64, Error> {
+    const MOST: usize = 64;
+    let mut took = [0; MOST];
+    let took = &mut took[..count.min(MOST)];
+    for took in took.iter_mut() {
+        let mut call = Call::new(number::SLEEP, [u64::MAX, 0, 0, 0, 0]);
+        *took = ticks(&mut call, true) - ticks(&mut call, false);
+        if call.is_done() {
+            return Err(Error::Invalid);
+        }
+        call::one(number::ABORT, [(&raw const call).expose_provenance() as u64, 0, 0, 0, 0])?;
+        while !call.is_done() {
+            call::yield_now()?;
+        }
+    }
+    took.sort_unstable();
+    took.get(took.len() / 2).copied().ok_or(Error::Invalid)
+}
+
+/// Ticks from before the trap with a call to behind it; or those of looking alone.
+#[inline(never)]
+fn ticks(call: &mut Call, traps: bool) -> u64 {
+    let (before, after): (u64, u64);
+    // SAFETY: the call is the process's own until the trap, and then the kernel's until it is done. All registers that
+    // change are named.
+    unsafe {
+        core::arch::asm!(
+            "rdtsc", "shl rdx, 32", "or rax, rdx", "mov r12, rax",
+            "test r13, r13", "jz 2f",
+            "syscall",
+            "2: rdtsc", "shl rdx, 32", "or rax, rdx",
+            in("rdi") &raw mut *call, in("rsi") 1usize, in("r13") u64::from(traps),
+            lateout("rax") after, out("r12") before, clobber_abi("C"),
+        );
+    }
+    after - before
 }

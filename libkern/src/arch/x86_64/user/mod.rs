@@ -43,7 +43,7 @@ mod saved;
 use core::arch::{asm, global_asm};
 use core::mem::size_of;
 use core::ptr::addr_of;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use conquer_once::spin::OnceCell;
 use x86_64::VirtAddr;
@@ -95,6 +95,8 @@ pub struct Handlers {
 
 /// The handlers' addresses, where the assembly finds them.
 static HANDLERS: [AtomicPtr<()>; 3] = [const { AtomicPtr::new(core::ptr::null_mut()) }; 3];
+/// Whether vector registers have upper halves.
+static HAS_AVX: AtomicBool = AtomicBool::new(false);
 /// The kernel's own stubs of the vectors that have one each.
 static QUICK_STUBS: [AtomicPtr<()>; 2] = [const { AtomicPtr::new(core::ptr::null_mut()) }; 2];
 
@@ -151,6 +153,7 @@ pub fn set_handlers(handlers: Handlers) {
         place.store(core::ptr::with_exposed_provenance_mut(address), Ordering::Release);
     }
     HAS_XSAVE.store(features::get().xsave, Ordering::Release);
+    HAS_AVX.store(is_avx_on(), Ordering::Release);
     access::begin_use(fix_ups);
 }
 
@@ -162,7 +165,7 @@ static TABLE: OnceCell<InterruptDescriptorTable> = OnceCell::uninit();
 /// Interrupts off; the handlers are set.
 pub unsafe fn activate() {
     TABLE.get_or_init(build_table).load();
-    let entry = if has_avx() { addr_of!(__user_call_avx) } else { addr_of!(__user_call) };
+    let entry = if HAS_AVX.load(Ordering::Relaxed) { addr_of!(__user_call_avx) } else { addr_of!(__user_call) };
     let masked = RFlags::INTERRUPT_FLAG
         | RFlags::DIRECTION_FLAG
         | RFlags::TRAP_FLAG
@@ -180,7 +183,8 @@ pub unsafe fn activate() {
     }
 }
 
-fn has_avx() -> bool {
+/// As on every core.
+fn is_avx_on() -> bool {
     const AVX: u32 = 1 << 2;
     let enabled: u32;
     if !features::get().xsave {
@@ -235,12 +239,13 @@ pub unsafe fn set_current(context: *mut Context) {
 /// # Safety
 /// Interrupts are off, nothing on the running stack is needed. The context is the core's current one and attached, its
 /// process's space is loaded, and the core is active.
+#[inline(always)]
 pub unsafe fn resume(context: *const Context) -> ! {
     // SAFETY: the caller's word.
     unsafe {
         match (*context).kind() {
             Kind::Full => __user_resume_full(context),
-            Kind::Call if has_avx() => __user_resume_call_avx(context),
+            Kind::Call if HAS_AVX.load(Ordering::Relaxed) => __user_resume_call_avx(context),
             Kind::Call => __user_resume_call(context),
         }
     }
@@ -252,8 +257,7 @@ pub unsafe fn resume(context: *const Context) -> ! {
 /// In a trap from ring 3, on the stack on which that came in.
 #[must_use]
 pub fn reserved() -> *mut [usize; RESERVED_LEN / 8] {
-    let (_, hi) = core_block::current_stack();
-    core::ptr::with_exposed_provenance_mut(hi - RESERVED_LEN)
+    core::ptr::with_exposed_provenance_mut(core_block::current_stack_end() - RESERVED_LEN)
 }
 
 /// Whether the running code works for a trap from ring 3 that has not blocked.
