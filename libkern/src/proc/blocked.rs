@@ -4,7 +4,8 @@
 //! [`on_block`], the work of a kthread: it refers to its process, stands in the process's list of blocked calls, where
 //! somebody who wants it aborted finds it, and has a name in dumps. What was left of its batch becomes a message. Then it
 //! blocks like anything else, and the core goes back to the process. Its place in the list is memory that the way in has
-//! reserved at the top of the kthread's stack.
+//! reserved at the top of the kthread's stack. The calls behind it in its batch are done by messages ([`listed`]), and stand in
+//! the list from the beginning.
 //!
 //! Page faults come the same way, and have no call.
 //!
@@ -15,6 +16,7 @@
 //! - *A request for the last call meets the next.* It is taken back when a call ends. (Races, kthreads 12.)
 
 use alloc::sync::Arc;
+use core::cell::Cell;
 use core::mem::size_of;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -122,6 +124,27 @@ pub(crate) fn end() -> ! {
     work::end_work(&proc);
     drop(proc);
     current::leave()
+}
+
+/// Does `work` for the call at `call`, of a batch whose trap is over, and whose kthread is not one of the process's: so that
+/// it is found if it blocks, by who wants it aborted and by the process's death.
+pub(crate) fn listed<R>(proc: &Arc<Proc>, call: usize, work: impl FnOnce() -> R) -> R {
+    let me = kthread::current();
+    let place = Blocked { proc: Arc::as_ptr(proc), call, sleeper: me, next: Cell::new(ptr::null()) };
+    let is_dying = {
+        let mut inner = proc.inner.lock();
+        place.next.set(inner.blocked);
+        inner.blocked = &raw const place;
+        inner.state.is_dying()
+    };
+    if is_dying {
+        me.abort_slot().request();
+    }
+    let done = work();
+    leave_list(proc, &raw const place);
+    // A request that came too late is for nobody.
+    let _ = me.abort_slot().take();
+    done
 }
 
 fn leave_list(proc: &Proc, place: *const Blocked) {

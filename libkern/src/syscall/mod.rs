@@ -227,7 +227,7 @@ fn do_next(proc: &Arc<Proc>, Rest { calls, count }: Rest) {
     // SAFETY: in range, as the whole batch was.
     let _ = umem::attempt(proc, Access::Write, || unsafe { access::mark_started(calls) });
     let result = if proc.allowed().contains(number) {
-        BEHIND[number as usize](proc, calls)
+        proc::listed(proc, calls, || BEHIND[number as usize](proc, calls))
     } else {
         deny(proc, number)
     };

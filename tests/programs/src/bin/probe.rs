@@ -32,6 +32,7 @@ fn main() {
         "calls" => calls(),
         "batch" => batch(),
         "sleep" => sleep(),
+        "sleep_for_ever" => sleep_for_ever(args.next().is_none()),
         "spin" => spin(),
         "spin_a_while" => spin_a_while(),
         "yield" => yields(),
@@ -148,6 +149,36 @@ fn batch() -> Outcome {
 fn sleep() -> Outcome {
     for _ in 0..3 {
         call::sleep_ns(1_000_000).map_err(|_| 1u64)?;
+    }
+    Ok(0)
+}
+
+/// It ends when it is aborted, and not before; if nobody does that, with the process.
+fn sleep_for_ever(aborts: bool) -> Outcome {
+    let mut calls = [const { Call::new(number::SLEEP, [u64::MAX, 0, 0, 0, 0]) }; 3];
+    if call::run_quick(&mut calls) != 3 {
+        return Err(1);
+    }
+    call::sleep_ns(2_000_000).map_err(|_| 2u64)?;
+    if calls.iter().any(Call::is_done) {
+        return Err(3);
+    }
+    if !aborts {
+        wait_for_ever();
+    }
+    let abort = |call: &Call| call::one(number::ABORT, [(&raw const *call).addr() as u64, 0, 0, 0, 0]);
+    if abort(&calls[1]) != Ok(1) {
+        return Err(4);
+    }
+    while !calls[1].is_done() {
+        call::yield_now().map_err(|_| 5u64)?;
+    }
+    if calls[1].outcome() != Err(Error::Aborted)
+        || abort(&calls[1]) != Ok(0)
+        || calls[0].is_done()
+        || calls[2].is_done()
+    {
+        return Err(6);
     }
     Ok(0)
 }

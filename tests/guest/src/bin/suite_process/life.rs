@@ -64,6 +64,15 @@ fn calls_that_block_are_done_later() {
     assert!(sleepers.iter().all(|child| child.wait() == Exit::Status(0)));
 }
 
+#[libkern::test]
+fn a_sleep_for_ever_ends_when_it_is_aborted_or_its_process_dies() {
+    assert_eq!(run(&["sleep_for_ever"]), Exit::Status(0));
+    let children: Vec<_> = (0..4).map(|_| start(&["sleep_for_ever", "all"])).collect();
+    kthread::sleep(Duration::from_millis(5));
+    children.iter().for_each(|child| child.kill());
+    assert!(children.iter().all(|child| child.wait() == Exit::Killed));
+}
+
 #[libkern::test(ids = ["P27"])]
 fn a_process_that_yields_goes_on() {
     let children: Vec<_> = (0..3).map(|_| start(&["yield"])).collect();
