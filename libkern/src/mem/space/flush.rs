@@ -58,10 +58,10 @@ impl Flush {
     pub(super) fn add(&mut self, leaf: &UserLeaf) {
         // A processor marks a mapping as used before it remembers it.
         self.is_needed |= leaf.was_accessed;
-        if leaf.owner == Owner::Space {
-            if let Err(frame) = self.few.push(PhysAddr::new(leaf.phys)) {
-                self.more.push(frame);
-            }
+        if leaf.owner == Owner::Space
+            && let Err(frame) = self.few.push(PhysAddr::new(leaf.phys))
+        {
+            self.more.push(frame);
         }
     }
 
