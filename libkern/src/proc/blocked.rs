@@ -9,6 +9,9 @@
 //!
 //! Page faults come the same way, and have no call.
 //!
+//! A call that has blocked keeps a kernel stack, which the process does not pay for. So there are at most [`MAX_BLOCKED`],
+//! and one that would block for as long as the process likes asks first ([`may_block`]).
+//!
 //! # Hazards
 //!
 //! - *Aborting a call that ends.* The list is changed and walked under the process's lock; a kthread leaves it before its
@@ -28,6 +31,9 @@ use super::{current, work};
 use crate::arch::{depth, irq, user};
 use crate::kthread;
 use crate::sync::depth::FROM_USER;
+
+/// The most calls of a process that may be blocked for as long as it likes.
+const MAX_BLOCKED: usize = 128;
 
 /// The part of a batch that has not begun.
 #[derive(Clone, Copy, Debug)]
@@ -145,6 +151,18 @@ pub(crate) fn listed<R>(proc: &Arc<Proc>, call: usize, work: impl FnOnce() -> R)
     // A request that came too late is for nobody.
     let _ = me.abort_slot().take();
     done
+}
+
+/// Whether another call of the process may block for as long as it likes. Asked before it does.
+pub(crate) fn may_block(proc: &Proc) -> bool {
+    let inner = proc.inner.lock();
+    let (mut at, mut count) = (inner.blocked, 0);
+    // SAFETY: as in `abort`.
+    while let Some(place) = unsafe { at.as_ref() } {
+        count += 1;
+        at = place.next.get();
+    }
+    count < MAX_BLOCKED
 }
 
 fn leave_list(proc: &Proc, place: *const Blocked) {

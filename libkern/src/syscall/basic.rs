@@ -42,9 +42,12 @@ pub(super) extern "C" fn wait(proc: &Proc, call: usize) -> i64 {
     0
 }
 
-/// `ns`; the most there is are for ever. Blocks; errors: aborted.
+/// `ns`; the most there is are for ever. Blocks; errors: aborted, limit.
 pub(super) extern "C" fn sleep(proc: &Proc, call: usize) -> i64 {
     let [ns] = arguments!(proc, call);
+    if !proc::may_block(proc) {
+        return Error::Limit.to_result();
+    }
     proc::will_block();
     let never = Completion::new();
     let outcome = if ns == u64::MAX {
