@@ -230,6 +230,8 @@ impl CoreBlock {
             DS::set_reg(data);
             ES::set_reg(data);
             load_tss(task);
+            // From reset on there is a local table at address 0, in which a process could look for segments.
+            asm!("lldt {0:x}", in(reg) 0u16, options(nomem, nostack, preserves_flags));
         }
     }
 
