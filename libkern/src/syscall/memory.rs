@@ -1,13 +1,11 @@
 //! Calls about a process's memory.
 
-use core::ops::Range;
-
-use mcp_abi::call::{Error, number, rights};
+use mcp_abi::call::{Error, number};
 
 use super::arguments::arguments;
 
 use crate::arch::PAGE_SIZE;
-use crate::arch::user_tables::UserRights;
+use crate::mem::space::asked::{range_of, rights_of};
 use crate::mem::space::pages::Content;
 use crate::mem::space::{Place, SpaceError};
 use crate::proc::{self, Proc, umem};
@@ -20,24 +18,6 @@ fn error_of(error: SpaceError) -> i64 {
         SpaceError::NoRoom | SpaceError::OutOfMemory => Error::NoMemory,
     }
     .to_result()
-}
-
-/// Rights as a process names them. Never both writing and executing, and none without reading.
-fn rights_of(bits: u64) -> Option<UserRights> {
-    const READ_WRITE: u64 = rights::READ | rights::WRITE;
-    const READ_EXECUTE: u64 = rights::READ | rights::EXECUTE;
-    match bits {
-        rights::READ => Some(UserRights::Read),
-        READ_WRITE => Some(UserRights::ReadWrite),
-        READ_EXECUTE => Some(UserRights::ReadExecute),
-        _ => None,
-    }
-}
-
-fn range_of(address: u64, len: u64) -> Option<Range<usize>> {
-    let (start, len) = (usize::try_from(address).ok()?, usize::try_from(len).ok()?);
-    let len = len.checked_next_multiple_of(PAGE_SIZE)?;
-    Some(start..start.checked_add(len)?)
 }
 
 /// `address` or 0, `len`, `rights`, `handle` or anonymous, `offset`. Gives the address. Errors: bad address, invalid, no

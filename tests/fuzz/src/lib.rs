@@ -23,7 +23,8 @@
 //! alone.
 //!
 //! The samples in `corpus/` whose names are those of machines were taken from them: what QEMU's loader left at the PVH
-//! entry of microvm and q35, GRUB's on BIOS and UEFI, and QEMU's DSDTs.
+//! entry of microvm and q35, GRUB's on BIOS and UEFI, and QEMU's DSDTs. `program/nothing` is a
+//! program as it was linked.
 
 pub mod corrupt;
 pub mod targets;
@@ -32,10 +33,12 @@ pub mod targets;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 7] = [
     ("multiboot2", targets::multiboot2),
     ("pvh", targets::pvh),
     ("acpi", targets::acpi),
     ("command_line", targets::command_line),
     ("log_filter", targets::log_filter),
+    ("program", targets::program),
+    ("calls", targets::calls),
 ];

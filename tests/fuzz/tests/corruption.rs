@@ -75,6 +75,16 @@ fn damaged_log_filters_are_survived() {
 }
 
 #[test]
+fn damaged_programs_are_survived() {
+    run("program");
+}
+
+#[test]
+fn damaged_calls_are_survived() {
+    run("calls");
+}
+
+#[test]
 fn every_target_has_samples() {
     for (name, _) in TARGETS {
         samples(name);

@@ -5,6 +5,7 @@
 //!
 //! | module | what it owns |
 //! |---|---|
+//! | [`asked`] | what a process asks for |
 //! | [`regions`] | which addresses mean what |
 //! | [`pages`] | memory that several spaces may show |
 //! | [`page`] | filling a page |
@@ -22,6 +23,7 @@
 //! comes back as a value ([`Flush`]) that the caller lets go of afterwards. The lock of a space is held for a walk of the
 //! tables and the filling of one page; under it frames are taken, which is the innermost thing there is.
 
+pub mod asked;
 pub mod flush;
 pub mod page;
 pub mod pages;

@@ -1,0 +1,4 @@
+//! `program` with libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::targets::program(data));
