@@ -2,6 +2,9 @@
 
 #![no_std]
 
+extern crate alloc;
+
+pub mod hostile;
 mod raw_timer;
 
 pub use raw_timer::RawTimer;

@@ -2,7 +2,7 @@
 
 use libkern::proc::Exit;
 
-use crate::support::{DEBUG, INVALID_OPCODE, PAGE_FAULT, all_end_well, error, fault, run};
+use guest_tests::hostile::support::{DEBUG, INVALID_OPCODE, PAGE_FAULT, all_end_well, error, fault, run};
 
 #[libkern::test(ids = ["P78"])]
 fn every_number_of_a_call_is_one_or_fails() {

@@ -6,7 +6,7 @@ use core::time::Duration;
 use libkern::kthread;
 use libkern::proc::{Child, Exit};
 
-use crate::support::{PAGE_FAULT, all_end_well, beside_a_sibling, fault, start, told};
+use guest_tests::hostile::support::{PAGE_FAULT, all_end_well, beside_a_sibling, fault, start, told};
 
 /// How a process ends that may have so many frames.
 fn limited(what: &[&str], frames: usize) -> Exit {

@@ -4,7 +4,7 @@ use alloc::format;
 
 use libkern::proc::{Exit, Fault};
 
-use crate::support::{
+use guest_tests::hostile::support::{
     BREAKPOINT, DEBUG, DIVIDE, GENERAL_PROTECTION, INVALID_OPCODE, PAGE_FAULT, SIMD, STACK, X87, error, fault, run,
 };
 

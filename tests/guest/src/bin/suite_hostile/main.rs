@@ -14,6 +14,5 @@ mod instructions;
 mod memory;
 mod random;
 mod registers;
-mod support;
 
 libkern::test_main!();

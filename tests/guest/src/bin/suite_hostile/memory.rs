@@ -4,7 +4,9 @@ use alloc::format;
 
 use libkern::proc::Exit;
 
-use crate::support::{GENERAL_PROTECTION, PAGE_FAULT, all_end_well, beside_a_sibling, error, fault, start, together};
+use guest_tests::hostile::support::{
+    GENERAL_PROTECTION, PAGE_FAULT, all_end_well, beside_a_sibling, error, fault, start, together,
+};
 
 const READ: u64 = error::USER;
 const WRITE: u64 = error::USER | error::WRITE;

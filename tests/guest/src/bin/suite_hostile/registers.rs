@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use libkern::cpu;
 use libkern::proc::{Child, Exit, Proc, Program};
 
-use crate::support::{all_end_well, beside_a_sibling, start};
+use guest_tests::hostile::support::{all_end_well, beside_a_sibling, start};
 
 #[libkern::test]
 fn a_process_begins_with_nothing_in_its_registers() {

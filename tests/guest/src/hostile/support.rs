@@ -7,21 +7,34 @@ use libkern::kthread::sync::OnceLock;
 use libkern::mem::{self, FrameUse};
 use libkern::proc::{Builder, Child, Exit, Fault, Proc, Program};
 
+/// Vector of the divide error.
 pub const DIVIDE: u8 = 0;
+/// Of the debug exception.
 pub const DEBUG: u8 = 1;
+/// Of the breakpoint.
 pub const BREAKPOINT: u8 = 3;
+/// Of the invalid opcode.
 pub const INVALID_OPCODE: u8 = 6;
+/// Of the stack fault.
 pub const STACK: u8 = 12;
+/// Of the general protection fault.
 pub const GENERAL_PROTECTION: u8 = 13;
+/// Of the page fault.
 pub const PAGE_FAULT: u8 = 14;
+/// Of the x87 error.
 pub const X87: u8 = 16;
+/// Of the SIMD error.
 pub const SIMD: u8 = 19;
 
 /// Bits of a page fault's error code.
 pub mod error {
+    /// Something is mapped there.
     pub const PRESENT: u64 = 1;
+    /// It was written.
     pub const WRITE: u64 = 2;
+    /// By a process.
     pub const USER: u64 = 4;
+    /// It was executed.
     pub const FETCH: u64 = 16;
 }
 
