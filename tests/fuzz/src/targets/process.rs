@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use libkern::arch::PAGE_SIZE;
-use libkern::arch::user_tables::UserRights;
 use libkern::mem::space::asked::{range_of, rights_of};
-use libkern::mem::space::regions::{Backing, MOST_REGIONS, Region, Regions};
+use libkern::mem::space::regions::{Backing, MOST_REGIONS, Regions};
 use libkern::proc::image::{LONGEST, MOST_SEGMENTS, Plan, SegmentRights};
 use mcp_abi::call::{CallSet, Error, MAX_CALLS, number, rights};
 use mcp_abi::process::USER_END;
@@ -86,27 +85,27 @@ fn change(regions: &mut Regions<Nothing>, number: u32, range: Range<usize>, bits
         assert!(regions.find(range.start).is_none() && regions.find(range.end - 1).is_none());
     }
     let Some(rights) = rights else { return };
-    let found = match number {
-        number::MAP if range.start == 0 && !range.is_empty() => {
-            let bounds = PAGE_SIZE..USER_END;
-            let Some(at) = regions.find_gap(range.len(), bounds.clone()) else { return };
-            assert!(bounds.contains(&at) && range.len() <= USER_END - at);
+    let bounds = PAGE_SIZE..USER_END;
+    let len = range.len();
+    let at = match number {
+        number::MAP if range.start == 0 && len > 0 => {
+            let Some(gap) = regions.find_gap(len, bounds.clone()) else { return };
             // It is free, but there may be too many already.
-            let _ = regions.insert(region(at..at + range.len(), rights));
-            return;
+            regions.fill(gap, rights, true, Nothing)
         }
-        number::MAP if is_right => regions.insert(region(range.clone(), rights)),
-        number::PROTECT if is_right => regions.protect(&range, rights),
+        number::MAP if is_right => {
+            let was_free = regions.iter().all(|region| region.range.end <= range.start || range.end <= region.range.start);
+            let gap = regions.gap_at(range.clone());
+            assert_eq!(gap.is_ok(), was_free);
+            gap.and_then(|gap| regions.fill(gap, rights, true, Nothing))
+        }
+        number::PROTECT if is_right => regions.protect(&range, rights).map(|()| range.start),
         _ => return,
     };
-    if found.is_ok() {
-        let at = |address| regions.find(address).map(|region| region.rights);
-        assert_eq!((at(range.start), at(range.end - 1)), (Some(rights), Some(rights)));
-    }
-}
-
-fn region(range: Range<usize>, rights: UserRights) -> Region<Nothing> {
-    Region { range, rights, may_write: true, backing: Nothing }
+    let Ok(at) = at else { return };
+    assert!(bounds.contains(&at) && len <= USER_END - at && (at == range.start || range.start == 0));
+    let rights_at = |address| regions.find(address).map(|region| region.rights);
+    assert_eq!((rights_at(at), rights_at(at + len - 1)), (Some(rights), Some(rights)));
 }
 
 fn check(regions: &Regions<Nothing>) {
