@@ -7,7 +7,7 @@
 
 use core::mem::offset_of;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 
 use alloc::sync::Arc;
 
@@ -59,16 +59,15 @@ fn wake_after(proc: &Proc, publish: impl FnOnce(&VcoreSlot, &mut u32)) {
     }
 }
 
-/// A process's alarm. While it is armed, it refers to the process.
-pub(super) struct Alarm {
-    timer: Timer,
-    /// Whether the reference is there.
-    is_armed: AtomicBool,
-}
+/// A process's alarm. While it is armed, or rings, it refers to the process.
+///
+/// Whose the reference is, the timer alone says. A word beside it would be wrong at times: while the alarm rings on one
+/// core, the process sets it again on another.
+pub(super) struct Alarm(Timer);
 
 impl Alarm {
     pub(super) fn new() -> Self {
-        Self { timer: Timer::new(ring), is_armed: AtomicBool::new(false) }
+        Self(Timer::new(ring))
     }
 }
 
@@ -83,15 +82,13 @@ pub(crate) fn set_alarm(proc: &Proc, deadline_ns: u64) {
     // Where the old one is ringing just now, its reference is its own.
     // SAFETY: the process's core refers to it.
     let _ = Arc::into_raw(unsafe { proc.to_arc() });
-    proc.alarm.is_armed.store(true, Ordering::Relaxed);
     // SAFETY: it stays where it is, by the reference; only the process's own calls arm it, one at a time.
-    unsafe { proc.alarm.timer.arm(deadline_ns.min(clock::now_ns().saturating_add(1 << 60))) };
+    unsafe { proc.alarm.0.arm(deadline_ns.min(clock::now_ns().saturating_add(1 << 60))) };
 }
 
 /// Takes the alarm back, if it has not rung.
 pub(super) fn cancel_alarm(proc: &Proc) {
-    if proc.alarm.is_armed.load(Ordering::Relaxed) && matches!(proc.alarm.timer.cancel(), Cancel::Disarmed) {
-        proc.alarm.is_armed.store(false, Ordering::Relaxed);
+    if proc.alarm.0.cancel() == Cancel::Disarmed {
         // SAFETY: the reference that went with the timer, which does not fire any more.
         unsafe { Arc::decrement_strong_count(proc) };
     }
@@ -100,10 +97,9 @@ pub(super) fn cancel_alarm(proc: &Proc) {
 /// # Safety
 /// As for a timer's function; the timer is a process's alarm.
 unsafe fn ring(timer: NonNull<Timer>) {
-    const AT: usize = offset_of!(Proc, alarm) + offset_of!(Alarm, timer);
+    const AT: usize = offset_of!(Proc, alarm) + offset_of!(Alarm, 0);
     // SAFETY: the timer's process, to which the timer has a reference.
     let proc = unsafe { Arc::from_raw(timer.byte_sub(AT).cast::<Proc>().as_ptr().cast_const()) };
-    proc.alarm.is_armed.store(false, Ordering::Relaxed);
     let alarm = Event { kind: event::ALARM, tag: 0, a: 0, b: 0, tsc: clock::tsc() };
     post(&proc, alarm);
 }
