@@ -104,7 +104,8 @@ pub fn wait() {
 /// Comes back after so many nanoseconds; with `u64::MAX`, only if it is aborted.
 ///
 /// # Errors
-/// [`Error::Aborted`]; [`Error::Limit`] if 128 calls have blocked; or if this process was not given the call.
+/// [`Error::Aborted`]; [`Error::Limit`] if 128 calls have blocked; [`Error::NoMemory`] if there is none for another one; or
+/// if this process was not given the call.
 pub fn sleep_ns(ns: u64) -> Result<(), Error> {
     one(number::SLEEP, [ns, 0, 0, 0, 0]).map(drop)
 }

@@ -82,7 +82,7 @@ on_metal! {
     pub use sleepers::set_sleep_limit;
     pub use spawn::{Builder, JoinHandle, id, spawn};
     pub use switch::yield_now;
-    pub(crate) use switch::{assert_may_block, is_launch, block, block_as, current, unlock_and_wake, unlock_and_wake_on, wake, wake_on};
+    pub(crate) use switch::{assert_may_block, has_spare, is_launch, block, block_as, current, unlock_and_wake, unlock_and_wake_on, wake, wake_on};
     pub(crate) use thread::{Sleeper, Wait};
     pub(crate) use wait::{WaitGuard, WaitLock};
     pub use watch::Expecting;

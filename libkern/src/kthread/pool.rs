@@ -17,6 +17,7 @@ use crate::arch::irq;
 use crate::arch::paging::{self, MapError};
 use crate::cpu::CoreSet;
 use crate::mem::stack::{KernelStack, Unmapped};
+use crate::mem;
 use crate::sync::{LeafLock, depth};
 
 /// The smallest stack, in bytes.
@@ -81,23 +82,38 @@ pub(super) fn take(stack_len: usize) -> Result<NonNull<Kthread>, SpawnError> {
         return Err(SpawnError::StackTooLarge);
     }
     let class = class_of(stack_len);
-    let pooled = POOL[class].with(|pool| {
+    match pop(class) {
+        Some(kthread) => Ok(kthread),
+        None => create(MIN_STACK << class),
+    }
+}
+
+#[inline(always)]
+fn pop(class: usize) -> Option<NonNull<Kthread>> {
+    POOL[class].with(|pool| {
         let first = pool.first?;
         // SAFETY: the pool's own.
         pool.first = unsafe { first.as_ref() }.next.take();
         pool.len -= 1;
         Some(first)
-    });
-    match pooled {
-        Some(kthread) => Ok(kthread),
-        None => create(MIN_STACK << class),
-    }
+    })
 }
 
 /// One for the idle loop of a core that has no spare.
 #[cold]
 pub(super) fn take_for_idle() -> NonNull<Kthread> {
     take(DEFAULT_STACK).unwrap_or_else(|error| panic!("a core has nothing to go on with while something blocks: {error}"))
+}
+
+/// The same, ahead of time: one that there is, or a new one if there is plenty of memory.
+#[cold]
+pub(super) fn spare_if_plenty() -> Option<NonNull<Kthread>> {
+    let one = pop(class_of(DEFAULT_STACK)).or_else(|| if mem::is_scarce() { None } else { create(DEFAULT_STACK).ok() });
+    if let Some(kthread) = one {
+        // SAFETY: the caller's, from the pool or new.
+        unsafe { kthread.as_ref() }.set_state(State::Spare);
+    }
+    one
 }
 
 #[cold]

@@ -24,7 +24,7 @@ use core::mem::size_of;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use mcp_abi::call::Call;
+use mcp_abi::call::{Call, Error};
 
 use super::process::{Blocked, Proc};
 use super::{current, work};
@@ -153,8 +153,11 @@ pub(crate) fn listed<R>(proc: &Arc<Proc>, call: usize, work: impl FnOnce() -> R)
     done
 }
 
-/// Whether another call of the process may block for as long as it likes. Asked before it does.
-pub(crate) fn may_block(proc: &Proc) -> bool {
+/// Whether another call of the process may block for as long as it likes, next. Asked before it does.
+///
+/// # Errors
+/// [`Error::Limit`]: as many have blocked as may. [`Error::NoMemory`]: there is none for its core to go on with.
+pub(crate) fn may_block(proc: &Proc) -> Result<(), Error> {
     let inner = proc.inner.lock();
     let (mut at, mut count) = (inner.blocked, 0);
     // SAFETY: as in `abort`.
@@ -162,7 +165,11 @@ pub(crate) fn may_block(proc: &Proc) -> bool {
         count += 1;
         at = place.next.get();
     }
-    count < MAX_BLOCKED
+    drop(inner);
+    if count >= MAX_BLOCKED {
+        return Err(Error::Limit);
+    }
+    if kthread::has_spare() { Ok(()) } else { Err(Error::NoMemory) }
 }
 
 fn leave_list(proc: &Proc, place: *const Blocked) {

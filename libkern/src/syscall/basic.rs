@@ -42,11 +42,11 @@ pub(super) extern "C" fn wait(proc: &Proc, call: usize) -> i64 {
     0
 }
 
-/// `ns`; the most there is are for ever. Blocks; errors: aborted, limit.
+/// `ns`; the most there is are for ever. Blocks; errors: aborted, limit, no memory.
 pub(super) extern "C" fn sleep(proc: &Proc, call: usize) -> i64 {
     let [ns] = arguments!(proc, call);
-    if !proc::may_block(proc) {
-        return Error::Limit.to_result();
+    if let Err(error) = proc::may_block(proc) {
+        return error.to_result();
     }
     proc::will_block();
     let never = Completion::new();

@@ -26,6 +26,10 @@
 //! asked again; so an [`OutOfMemory`] is the truth about frames. (The heap may hold frames that it could give up:
 //! [`mem::trim`](crate::mem::trim).)
 //!
+//! Processes may be made to take all that there is, and the kernel has places where it cannot go on without a frame: an
+//! idle loop needs a stack when something blocks. So who can do without asks by [`alloc_if_plenty`], which keeps a part
+//! back. To the others that part is memory like any other.
+//!
 //! # Contexts
 //!
 //! Everything here may be called from any context but NMI, with interrupts on or off, and never blocks: both locks are
@@ -44,10 +48,12 @@ mod usage;
 
 use core::mem::MaybeUninit;
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use cache::{BATCH, CAPACITY, Stock};
 pub use owned::{Frame, Run};
 use plan::Plan;
+use pool::Pool;
 pub use request::{Limit, Managed, OutOfMemory, RunRequest};
 use store::{OFFLINE, POOL, STOCKS, count, give, here, panic_on, pour_stocks_out};
 pub use usage::FrameUse;
@@ -58,6 +64,12 @@ use crate::sync::LeafLock;
 
 /// A core's batch is at most this fraction of what is free: the last frames go to whoever needs them, one by one.
 const SHARE: usize = 64;
+
+/// This fraction of all memory is kept back from who can do without.
+const KEPT_BACK: usize = 64;
+
+/// Whether no more than that was free in the pool when it was looked at last.
+static IS_SCARCE: AtomicBool = AtomicBool::new(false);
 
 /// Gives all free memory to the allocator. Takes time in proportion to the number of regions, not to their size.
 ///
@@ -147,6 +159,33 @@ pub fn alloc(usage: FrameUse) -> Result<Frame, OutOfMemory> {
         Some(frame) => Ok(Frame::new(frame, usage)),
         None => alloc_from_pool(usage),
     }
+}
+
+/// Takes a frame, if more are free than are kept back. Otherwise as [`alloc()`].
+///
+/// # Errors
+/// [`OutOfMemory`]: there is none, or no more than that.
+#[inline]
+pub fn alloc_if_plenty(usage: FrameUse) -> Result<Frame, OutOfMemory> {
+    // Relaxed: a hint; what matters is looked at under the pool's lock.
+    if IS_SCARCE.load(Ordering::Relaxed) && is_scarce() { Err(OutOfMemory { frames: 1 }) } else { alloc(usage) }
+}
+
+/// Whether no more is free than is kept back. Any context but NMI; does not block.
+#[cold]
+#[inline(never)]
+pub fn is_scarce() -> bool {
+    if !look_whether_scarce(&POOL.lock()) {
+        return false;
+    }
+    pour_stocks_out();
+    look_whether_scarce(&POOL.lock())
+}
+
+fn look_whether_scarce(pool: &Pool) -> bool {
+    let is_scarce = pool.free_frames() <= pool.total_frames() / KEPT_BACK;
+    IS_SCARCE.store(is_scarce, Ordering::Relaxed);
+    is_scarce
 }
 
 /// Takes a frame full of zeros. Otherwise as [`alloc()`].
@@ -247,7 +286,9 @@ fn alloc_from_pool(usage: FrameUse) -> Result<Frame, OutOfMemory> {
     let mut take = || {
         let mut pool = POOL.lock();
         let fair = (pool.free_frames() / SHARE).clamp(1, BATCH);
-        pool.take_some(&mut batch[..fair.min(room.max(1))])
+        let taken = pool.take_some(&mut batch[..fair.min(room.max(1))]);
+        look_whether_scarce(&pool);
+        taken
     };
     let mut taken = take();
     if taken == 0 {

@@ -191,7 +191,8 @@ impl Books {
         if self.used >= self.limit {
             return Err(NoFrame::Limit);
         }
-        let frame = frames::alloc(USE).map_err(|_| NoFrame::OutOfMemory)?;
+        // What is kept back is not for processes.
+        let frame = frames::alloc_if_plenty(USE).map_err(|_| NoFrame::OutOfMemory)?;
         self.set_used(self.used + 1);
         Ok(frame)
     }
