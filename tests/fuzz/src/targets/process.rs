@@ -94,7 +94,8 @@ fn change(regions: &mut Regions<Nothing>, number: u32, range: Range<usize>, bits
             regions.fill(gap, rights, true, Nothing)
         }
         number::MAP if is_right => {
-            let was_free = regions.iter().all(|region| region.range.end <= range.start || range.end <= region.range.start);
+            let was_free =
+                regions.iter().all(|region| region.range.end <= range.start || range.end <= region.range.start);
             let gap = regions.gap_at(range.clone());
             assert_eq!(gap.is_ok(), was_free);
             gap.and_then(|gap| regions.fill(gap, rights, true, Nothing))

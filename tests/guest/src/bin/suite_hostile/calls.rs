@@ -1,8 +1,11 @@
 //! System calls that are wrong, and from where nobody makes them.
 
-use libkern::proc::Exit;
+use libkern::proc::{Exit, OnDenied};
+use mcp_abi::call::{CallSet, number};
 
-use guest_tests::hostile::support::{DEBUG, INVALID_OPCODE, PAGE_FAULT, all_end_well, error, fault, run};
+use guest_tests::hostile::support::{
+    DEBUG, INVALID_OPCODE, PAGE_FAULT, all_end_well, beside_a_sibling, error, fault, run, told,
+};
 
 #[libkern::test(ids = ["P78"])]
 fn every_number_of_a_call_is_one_or_fails() {
@@ -74,4 +77,28 @@ fn selectors_and_registers_of_all_sorts_come_through_calls() {
     all_end_well(&[&["segments"], &["garbage_in_registers"]]);
     let fault = fault(&["behind_mov_ss"]);
     assert_eq!(fault.vector, DEBUG, "{fault}");
+}
+
+#[libkern::test]
+fn exceptions_that_a_process_unmasks_are_its_own() {
+    all_end_well(&[&["unmasked_exceptions"]]);
+}
+
+/// Nothing, the end and sleeping.
+fn hardly_anything() -> CallSet {
+    (0..256)
+        .filter(|given| ![number::NULL, number::EXIT, number::SLEEP].contains(given))
+        .fold(CallSet::ALL, CallSet::without)
+}
+
+#[libkern::test(ids = ["P78"])]
+fn calls_that_were_not_given_do_nothing_wherever_they_stand() {
+    let exit = beside_a_sibling(&"denied", || told(&["denied"]).allow(hardly_anything()).run().unwrap().wait());
+    assert_eq!(exit, Exit::Status(0));
+    for how in ["one that ends", "one that blocks"] {
+        let exit = beside_a_sibling(&how, || {
+            told(&["denied_behind", how]).allow(hardly_anything()).on_denied(OnDenied::Kill).run().unwrap().wait()
+        });
+        assert_eq!(exit, Exit::Denied { number: number::YIELD }, "{how}");
+    }
 }

@@ -1,12 +1,13 @@
 //! Taking as much as there is, and being in the way.
 
+use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use libkern::kthread;
 use libkern::proc::{Child, Exit};
+use libkern::{kthread, time};
 
-use guest_tests::hostile::support::{PAGE_FAULT, all_end_well, beside_a_sibling, fault, start, told};
+use guest_tests::hostile::support::{PAGE_FAULT, all_end_well, beside_a_sibling, fault, run, start, told};
 
 /// How a process ends that may have so many frames.
 fn limited(what: &[&str], frames: usize) -> Exit {
@@ -81,5 +82,94 @@ fn those_that_never_end_are_killed() {
                 assert!(exit == Exit::Killed || what == "blocked_calls", "{what}: {exit}");
             }
         });
+    }
+}
+
+/// What processes do beyond their limits, and the machine's.
+const SORTS: [&[&str]; 12] = [
+    &["eat_by_calls"],
+    &["eat_tables"],
+    &["recursion"],
+    &["regions"],
+    &["splits"],
+    &["aborts"],
+    &["exit_while_blocked"],
+    &["unmapped_while_blocked"],
+    &["batch_that_unmaps_itself"],
+    &["random_calls", "77", "50000"],
+    &["pages_with_flags"],
+    &["unmasked_exceptions"],
+];
+
+#[libkern::test(ids = ["P35", "M20"])]
+fn processes_are_killed_at_any_moment() {
+    for what in SORTS {
+        beside_a_sibling(&what, || {
+            for step in 0..8u32 {
+                let child = start(what);
+                kthread::sleep(Duration::from_micros(17) * 3u32.pow(step));
+                child.kill();
+                // It may have come to its end before.
+                let _ = child.wait();
+            }
+        });
+    }
+}
+
+#[libkern::test(ids = ["P82"])]
+fn processes_that_lose_their_cores_all_the_time_notice_nothing() {
+    for what in
+        [&["flags"][..], &["unmasked_exceptions"], &["pages_with_flags"], &["half_mapped"], &["overlapping_batch"]]
+    {
+        beside_a_sibling(&what, || {
+            let child = start(what);
+            while child.try_wait().is_none() {
+                child.preempt();
+                kthread::sleep(Duration::from_micros(50));
+            }
+            assert_eq!(child.wait(), Exit::Status(0), "{what:?}");
+        });
+    }
+}
+
+#[libkern::test]
+fn calls_that_block_where_there_is_no_memory_harm_nobody() {
+    let exits = beside_a_sibling(&"hold_and_block", || {
+        let holders: Vec<_> = (0..3).map(|_| told(&["hold_and_block"]).memory_limit(1 << 20).run().unwrap()).collect();
+        holders.iter().map(Child::wait).collect::<Vec<_>>()
+    });
+    // One that needs a page just then dies of it.
+    let is_right = |exit: &Exit| matches!(exit, Exit::Status(0) | Exit::OutOfMemory { .. });
+    assert!(exits.iter().all(is_right), "{exits:?}");
+}
+
+#[libkern::test(ids = ["P35"])]
+fn alarms_end_with_their_processes() {
+    beside_a_sibling(&"alarms", || {
+        let now = format!("{}", time::Instant::now().as_nanos());
+        let children: Vec<_> = (0..3).map(|_| start(&["alarms", &now])).collect();
+        while children.iter().any(|child| child.try_wait().is_none()) {
+            children.iter().for_each(Child::preempt);
+            kthread::sleep(Duration::from_micros(200));
+        }
+        assert!(children.iter().all(|child| child.wait() == Exit::Status(82)));
+        let ending: Vec<_> = (0..20).map(|_| start(&["exit_with_alarm", "83"])).collect();
+        assert!(ending.iter().all(|child| child.wait() == Exit::Status(83)));
+    });
+}
+
+#[libkern::test]
+fn nobody_dodges_the_limit_to_its_time() {
+    for how in ["by sleeping", "by yielding", "by batches", "by batches that block"] {
+        let limit = Duration::from_millis(15);
+        let exit = beside_a_sibling(&how, || told(&["dodge", how]).time_limit(limit).run().unwrap().wait());
+        assert_eq!(exit, Exit::TimeLimit, "{how}");
+    }
+}
+
+#[libkern::test(ids = ["P35"])]
+fn a_status_is_whatever_the_process_said() {
+    for status in [0, 1, 255, 1 << 32, 1 << 63, u64::MAX - 14, u64::MAX] {
+        assert_eq!(run(&["status", &format!("{status}")]), Exit::Status(status));
     }
 }

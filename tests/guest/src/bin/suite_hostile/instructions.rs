@@ -113,6 +113,7 @@ fn exceptions_kill_the_process_and_nobody_else() {
         ("divide with overflow", DIVIDE, 0),
         ("x87 exception", X87, 0),
         ("x87 exception after a call", X87, 0),
+        ("x87 exception after a while", X87, 0),
         ("reserved bits of xrstor", GENERAL_PROTECTION, 0),
         ("unaligned movaps", GENERAL_PROTECTION, 0),
     ]);
@@ -121,6 +122,7 @@ fn exceptions_kill_the_process_and_nobody_else() {
         ("into", INVALID_OPCODE),
         ("sse exception", SIMD),
         ("reserved bits of mxcsr", GENERAL_PROTECTION),
+        ("fxrstor with reserved bits", GENERAL_PROTECTION),
         ("invd", GENERAL_PROTECTION),
         ("wbinvd", GENERAL_PROTECTION),
     ] {
@@ -182,4 +184,28 @@ fn addresses_that_are_none_kill_the_process_and_nobody_else() {
         ("stack in the kernel", &[PAGE_FAULT]),
         ("no stack", &[PAGE_FAULT, STACK, GENERAL_PROTECTION]),
     ]);
+}
+
+#[libkern::test(ids = ["P2", "P3"])]
+fn no_instruction_touches_the_kernel_for_a_process() {
+    const HALF: usize = 0xffff_8000_0000_0000;
+    for (name, code) in [
+        ("fxsave to the kernel", error::WRITE),
+        ("fxrstor from the kernel", 0),
+        ("cmpxchg16b in the kernel", error::WRITE),
+        ("maskmovdqu to the kernel", error::WRITE),
+        ("movnti to the kernel", error::WRITE),
+        ("call through the kernel", 0),
+        ("pop to the kernel", error::WRITE),
+        ("rep movsb from the kernel", 0),
+        ("rep stosb to the kernel", error::WRITE),
+        ("rep stosb downwards into the kernel", error::WRITE),
+    ] {
+        let fault = fault(&["instruction", name]);
+        assert_eq!((fault.vector, fault.address & !4095), (PAGE_FAULT, HALF), "{name}: {fault}");
+        // Emulators read first what they write then.
+        let tried = fault.error & !error::PRESENT;
+        assert!(tried == error::USER | code || tried == error::USER, "{name}: {fault}");
+    }
+    assert_eq!(run(&["instruction", "prefetch of the kernel"]), Exit::Status(0));
 }

@@ -1,11 +1,13 @@
 //! Memory that is not the process's.
 
+use alloc::boxed::Box;
 use alloc::format;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use libkern::proc::Exit;
 
 use guest_tests::hostile::support::{
-    GENERAL_PROTECTION, PAGE_FAULT, all_end_well, beside_a_sibling, error, fault, start, together,
+    GENERAL_PROTECTION, PAGE_FAULT, all_end_well, beside_a_sibling, error, fault, run, start, together,
 };
 
 const READ: u64 = error::USER;
@@ -115,4 +117,82 @@ fn what_was_taken_away_is_gone_at_once() {
 #[libkern::test(ids = ["P60"])]
 fn nonsense_in_shared_pages_harms_nobody() {
     all_end_well(&[&["slot"]]);
+}
+
+/// A page of the kernel's that looks like calls that do nothing.
+#[repr(align(4096))]
+struct Canary([AtomicU64; 512]);
+
+impl Canary {
+    const NEW: Canary = Canary([const { AtomicU64::new(0) }; 512]);
+
+    fn is_alive(&self) -> bool {
+        self.0.iter().all(|word| word.load(Ordering::Relaxed) == 0)
+    }
+}
+
+#[libkern::test(ids = ["P60"])]
+fn calls_touch_nothing_of_the_kernel_s_for_a_process() {
+    static OURS: Canary = Canary::NEW;
+    let heap = Box::new(Canary::NEW);
+    let text = run as fn(&[&str]) -> Exit as usize;
+    let direct_map = libkern::arch::direct_map_base();
+    let (ours, heap_at) = ((&raw const OURS).addr(), core::ptr::from_ref(&*heap).addr());
+    // What there is, what there is not, and the beginning and the end of the half.
+    for at in
+        [ours, ours + 4032, heap_at, text, direct_map + 0x10_0000, 0xffff_8000_0000_0000, usize::MAX - 4095, usize::MAX]
+    {
+        assert_eq!(run(&["kernel_pointer", &format!("{at:x}")]), Exit::Status(0), "{at:#x}");
+    }
+    assert!(OURS.is_alive() && heap.is_alive());
+}
+
+#[libkern::test(ids = ["P60"])]
+fn calls_touch_what_is_the_process_s_and_no_byte_more() {
+    all_end_well(&[&["half_mapped"], &["freed"], &["not_for_writing"], &["lengths"]]);
+}
+
+#[libkern::test]
+fn memory_of_others_is_zeros_when_it_comes() {
+    beside_a_sibling(&"find_marks", || {
+        for _ in 0..5 {
+            let marking = [start(&["mark_memory", "600"]), start(&["mark_memory", "600"])];
+            let looking = start(&["find_marks", "300"]);
+            assert!(marking.iter().all(|child| child.wait() == Exit::Status(0)));
+            assert_eq!(start(&["find_marks", "1500"]).wait(), Exit::Status(0));
+            assert_eq!(looking.wait(), Exit::Status(0));
+        }
+    });
+}
+
+#[libkern::test(ids = ["P83"])]
+fn data_of_a_program_is_each_process_s_own() {
+    for _ in 0..3 {
+        let exits = together(&[&["own_data"], &["own_data"], &["own_data"]]);
+        assert!(exits.iter().all(|exit| *exit == Exit::Status(0)), "{exits:?}");
+    }
+}
+
+#[libkern::test]
+fn the_kernel_tells_no_process_where_it_is() {
+    all_end_well(&[&["kernel_addresses"]]);
+}
+
+#[libkern::test]
+fn a_process_takes_from_itself_what_it_needs_and_dies_of_that() {
+    for (what, code) in [
+        ("text", FETCH),
+        ("stack", WRITE),
+        ("executing text", FETCH | error::PRESENT),
+        ("writing the stack", WRITE | error::PRESENT),
+    ] {
+        let fault = fault(&["take_away", what]);
+        assert_eq!((fault.vector, fault.error), (PAGE_FAULT, code), "{what}: {fault}");
+    }
+    all_end_well(&[&["take_away_all"]]);
+}
+
+#[libkern::test]
+fn pages_come_as_zeros_whatever_flags_are_set() {
+    all_end_well(&[&["pages_with_flags"]]);
 }

@@ -145,13 +145,27 @@ fn instruction(name: &str) -> Outcome {
         "x87 exception after a call" => "fninit", "push 0x37b", "fldcw [rsp]", "pop rax", "fld1", "fldz", "fdivp",
             "xor edi, edi", "xor esi, esi", "syscall", "fwait";
         "sse exception" => "push 0", "ldmxcsr [rsp]", "pop rax", "mov eax, 1", "cvtsi2sd xmm0, eax", "xorps xmm1, xmm1", "divsd xmm0, xmm1";
-        "reserved bits of mxcsr" => "push -1", "ldmxcsr [rsp]";
+        "reserved bits of mxcsr" => "push -1", "ldmxcsr [rsp]", "pop rax";
         "reserved bits of xrstor" => "mov rsi, rdi", "and rsi, -64", "mov dword ptr [rsi + 512 + 8], 1", "mov eax, 7",
             "xor edx, edx", "xrstor [rsi]";
         "unaligned movaps" => "movaps xmm0, [rdi + 1]";
         "trap flag" => "pushfq", "or qword ptr [rsp], 0x100", "popfq", "nop", "nop";
         "gs" => "mov rax, gs:[0]";
         "fs" => "mov rax, fs:[8]";
+        "fxrstor with reserved bits" => "fxsave [rdi]", "mov dword ptr [rdi + 24], -1", "fxrstor [rdi]";
+        "x87 exception after a while" => "fninit", "push 0x37b", "fldcw [rsp]", "pop rax", "fld1", "fldz", "fdivp",
+            "mov rcx, 30000000", "2:", "lea rcx, [rcx - 1]", "jrcxz 3f", "jmp 2b", "3:", "fwait";
+        "fxsave to the kernel" => "mov rax, 0xffff800000000000", "fxsave [rax]";
+        "fxrstor from the kernel" => "mov rax, 0xffff800000000000", "fxrstor [rax]";
+        "cmpxchg16b in the kernel" => "mov rax, 0xffff800000000000", "lock cmpxchg16b xmmword ptr [rax]";
+        "maskmovdqu to the kernel" => "mov rdi, 0xffff800000000000", "pcmpeqb xmm1, xmm1", "maskmovdqu xmm0, xmm1";
+        "movnti to the kernel" => "mov rax, 0xffff800000000000", "movnti [rax], rcx";
+        "call through the kernel" => "mov rax, 0xffff800000000000", "call [rax]";
+        "pop to the kernel" => "mov rax, 0xffff800000000000", "push rcx", "pop [rax]";
+        "rep movsb from the kernel" => "mov rsi, 0xffff800000000000", "mov ecx, 8", "rep movsb";
+        "rep stosb to the kernel" => "mov rdi, 0xffff800000000000", "mov ecx, 8", "rep stosb";
+        "rep stosb downwards into the kernel" => "mov rdi, 0xffff800000000fff", "mov ecx, 8", "std", "rep stosb";
+        "prefetch of the kernel" => "mov rax, 0xffff800000000000", "prefetcht0 [rax]", "prefetchnta [rax]";
         "jump to where no address is" => "mov rax, 0x800000000000", "jmp rax";
         "return to where no address is" => "mov rax, 0x8000000000000000", "push rax", "ret";
         "push to where no address is" => "mov rsp, 0x8000000000000000", "push rax";

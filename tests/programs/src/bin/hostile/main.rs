@@ -11,6 +11,7 @@ mod calls;
 mod floods;
 mod instructions;
 mod memory;
+mod pointers;
 mod random;
 mod registers;
 mod states;
@@ -27,9 +28,10 @@ const UNKNOWN: u64 = 1_000_000;
 
 type Attempt = fn(&str, &[&str]) -> Option<Outcome>;
 
-const ATTEMPTS: [Attempt; 7] = [
+const ATTEMPTS: [Attempt; 8] = [
     instructions::attempt,
     memory::attempt,
+    pointers::attempt,
     calls::attempt,
     states::attempt,
     registers::attempt,

@@ -27,6 +27,7 @@ pub fn attempt(name: &str, args: &[&str]) -> Option<Outcome> {
         "end_of_the_half" => end_of_the_half(args[0]),
         "segments" => segments(),
         "behind_mov_ss" => behind_mov_ss(),
+        "unmasked_exceptions" => unmasked_exceptions(),
         "garbage_in_registers" => garbage_in_registers(),
         _ => return None,
     })
@@ -215,6 +216,44 @@ fn garbage_in_registers() -> Outcome {
             );
         }
         check!(kept == pattern && null.is_done());
+    }
+    Ok(0)
+}
+
+/// Calls and interrupts while every exception of x87 and SSE is unmasked, and some have happened: it is the process's
+/// business, and stays as it is.
+fn unmasked_exceptions() -> Outcome {
+    const UNMASKED: u32 = 0x003f;
+    const CONTROL: u16 = 0x0340;
+    let page = crate::support::pages(1)? as u64;
+    let text = "unmasked".as_ptr().addr() as u64;
+    for (number, args) in [
+        (number::NULL, [0; 5]),
+        (number::MAP, [0, 4096, 3, number::ANONYMOUS, 0]),
+        (number::RESIDENT, [page, 4096, page, 0, 0]),
+        (number::WRITE_CONSOLE, [text, 8, 0, 0, 0]),
+        (number::PROTECT, [page, 4096, 1, 0, 0]),
+        (number::UNMAP, [page, 4096, 0, 0, 0]),
+        (number::YIELD, [0; 5]),
+        (number::SLEEP, [100_000, 0, 0, 0, 0]),
+    ] {
+        let call = Call::new(number, args);
+        let (mut mxcsr, mut fcw) = (0u32, 0u16);
+        // SAFETY: what is changed is put back.
+        unsafe {
+            asm!(
+                "ldmxcsr [{new}]", "fldcw word ptr [{control}]", "syscall",
+                "mov rcx, 1000000", "2:", "lea rcx, [rcx - 1]", "jrcxz 3f", "jmp 2b", "3:",
+                "stmxcsr [r12]", "fnstcw word ptr [r13]", "push 0x1f80", "ldmxcsr [rsp]", "pop rax", "fninit",
+                new = in(reg) &UNMASKED, control = in(reg) &CONTROL, in("r12") &raw mut mxcsr, in("r13") &raw mut fcw,
+                inout("rdi") &raw const call => _, inout("rsi") 1usize => _, clobber_abi("C"),
+            );
+        }
+        check!(mxcsr == UNMASKED && fcw == CONTROL);
+        while !call.is_done() {
+            check!(libmcp::call::yield_now().is_ok());
+        }
+        check!(call.outcome().is_ok());
     }
     Ok(0)
 }
