@@ -28,8 +28,7 @@ fn each_dies_of_one_of(attempts: &[(&str, &[u8])]) {
 /// Of what instructions die that came with XSAVE: without it there are none such.
 fn general_protection_with_xsave() -> u8 {
     const XSAVE: u32 = 1 << 26;
-    // SAFETY: every processor that these images run on has it.
-    if unsafe { __cpuid(1) }.ecx & XSAVE != 0 { GENERAL_PROTECTION } else { INVALID_OPCODE }
+    if __cpuid(1).ecx & XSAVE != 0 { GENERAL_PROTECTION } else { INVALID_OPCODE }
 }
 
 #[libkern::test(ids = ["P2"])]
