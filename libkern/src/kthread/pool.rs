@@ -17,7 +17,7 @@ use crate::arch::irq;
 use crate::arch::paging::{self, MapError};
 use crate::cpu::CoreSet;
 use crate::mem::stack::{KernelStack, Unmapped};
-use crate::mem;
+use crate::mem::frames;
 use crate::sync::{LeafLock, depth};
 
 /// The smallest stack, in bytes.
@@ -108,7 +108,7 @@ pub(super) fn take_for_idle() -> NonNull<Kthread> {
 /// The same, ahead of time: one that there is, or a new one if there is plenty of memory.
 #[cold]
 pub(super) fn spare_if_plenty() -> Option<NonNull<Kthread>> {
-    let one = pop(class_of(DEFAULT_STACK)).or_else(|| if mem::is_scarce() { None } else { create(DEFAULT_STACK).ok() });
+    let one = pop(class_of(DEFAULT_STACK)).or_else(|| if frames::is_scarce() { None } else { create(DEFAULT_STACK).ok() });
     if let Some(kthread) = one {
         // SAFETY: the caller's, from the pool or new.
         unsafe { kthread.as_ref() }.set_state(State::Spare);

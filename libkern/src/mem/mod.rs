@@ -33,7 +33,6 @@ pub(crate) mod testing;
 use core::ops::Range;
 
 use frames::Managed;
-pub(crate) use frames::is_scarce;
 pub use frames::{FrameUse, OutOfMemory};
 pub use heap::Heap;
 pub use report::{HeapStats, Stats, report, stats};

@@ -61,6 +61,24 @@ fn a_run_is_contiguous_and_can_be_cut_short() {
 }
 
 #[test]
+fn who_can_do_without_leaves_a_part_to_the_others() {
+    let _machine = machine();
+    let before = free_now();
+    let kept_back = total() / KEPT_BACK;
+    let mut dispensable: Vec<Frame> = std::iter::from_fn(|| alloc_if_plenty(USE).ok()).collect();
+    assert_eq!((free_now(), is_scarce()), (kept_back, true));
+    let others: Vec<Frame> = std::iter::from_fn(|| alloc(USE).ok()).collect();
+    assert_eq!((others.len(), free_now()), (kept_back, 0));
+    // What comes back is for the others first.
+    dispensable.truncate(dispensable.len() - kept_back);
+    assert_eq!(alloc_if_plenty(USE), Err(OutOfMemory { frames: 1 }));
+    drop(dispensable.pop());
+    drop(alloc_if_plenty(USE).expect("more is free than is kept back"));
+    drop((dispensable, others));
+    assert_eq!((free_now(), is_scarce()), (before, false));
+}
+
+#[test]
 fn exhaustion_means_that_no_core_has_a_frame_left_and_passes_when_one_comes_back() {
     let _machine = machine();
     let before = free_now();

@@ -124,7 +124,9 @@ fn nonsense_in_shared_pages_harms_nobody() {
 struct Canary([AtomicU64; 512]);
 
 impl Canary {
-    const NEW: Canary = Canary([const { AtomicU64::new(0) }; 512]);
+    const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; 512])
+    }
 
     fn is_alive(&self) -> bool {
         self.0.iter().all(|word| word.load(Ordering::Relaxed) == 0)
@@ -133,8 +135,8 @@ impl Canary {
 
 #[libkern::test(ids = ["P60"])]
 fn calls_touch_nothing_of_the_kernel_s_for_a_process() {
-    static OURS: Canary = Canary::NEW;
-    let heap = Box::new(Canary::NEW);
+    static OURS: Canary = Canary::new();
+    let heap = Box::new(Canary::new());
     let text = run as fn(&[&str]) -> Exit as usize;
     let direct_map = libkern::arch::direct_map_base();
     let (ours, heap_at) = ((&raw const OURS).addr(), core::ptr::from_ref(&*heap).addr());
