@@ -171,9 +171,11 @@ struct Inner {
 struct Books {
     used: usize,
     limit: usize,
-    /// Where the process can read it.
-    shown: Option<NonNull<AtomicU64>>,
+    /// Where the process can read it. Until there is such a place, [`NOWHERE`], so that nobody has to ask whether there is.
+    shown: NonNull<AtomicU64>,
 }
+
+static NOWHERE: AtomicU64 = AtomicU64::new(0);
 
 // SAFETY: what is shown lies in a frame of the space, which lives as long.
 unsafe impl Send for Books {}
@@ -212,10 +214,8 @@ impl Books {
 
     fn set_used(&mut self, used: usize) {
         self.used = used;
-        if let Some(shown) = self.shown {
-            // SAFETY: see the field. Relaxed: for whoever wonders.
-            unsafe { shown.as_ref() }.store(used as u64, Ordering::Relaxed);
-        }
+        // SAFETY: see the field. Relaxed: for whoever wonders.
+        unsafe { self.shown.as_ref() }.store(used as u64, Ordering::Relaxed);
     }
 }
 
@@ -253,7 +253,7 @@ impl Space {
     /// # Errors
     /// [`SpaceError::Limit`], [`SpaceError::OutOfMemory`].
     pub fn new(kernel_root: Option<u64>, limit_frames: usize) -> Result<Space, SpaceError> {
-        let mut books = Books { used: 0, limit: limit_frames, shown: None };
+        let mut books = Books { used: 0, limit: limit_frames, shown: NonNull::from(&NOWHERE) };
         let tables = UserTables::new(books.take_table()?, kernel_root);
         Ok(Space {
             root: tables.root(),
@@ -329,7 +329,7 @@ impl Space {
     /// That lies in a page that [`pin`](Self::pin) of this space gave.
     pub unsafe fn show_used(&self, shown: NonNull<AtomicU64>) {
         let mut inner = self.inner.lock();
-        inner.books.shown = Some(shown);
+        inner.books.shown = shown;
         let used = inner.books.used;
         inner.books.set_used(used);
     }

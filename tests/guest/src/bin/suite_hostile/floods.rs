@@ -4,10 +4,12 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use libkern::proc::{Child, Exit};
-use libkern::{kthread, time};
+use libkern::mem::space::SpaceError;
+use libkern::proc::{Child, CreateError, Created, Exit};
+use libkern::testing::{Skipped, skip};
+use libkern::{kthread, mem, time};
 
-use guest_tests::hostile::support::{PAGE_FAULT, all_end_well, beside_a_sibling, fault, run, start, told};
+use guest_tests::hostile::support::{PAGE_FAULT, all_end_well, beside_a_sibling, fault, frames, run, start, told};
 
 /// How a process ends that may have so many frames.
 fn limited(what: &[&str], frames: usize) -> Exit {
@@ -172,4 +174,28 @@ fn a_status_is_whatever_the_process_said() {
     for status in [0, 1, 255, 1 << 32, 1 << 63, u64::MAX - 14, u64::MAX] {
         assert_eq!(run(&["status", &format!("{status}")]), Exit::Status(status));
     }
+}
+
+#[libkern::test(ids = ["M20"])]
+fn processes_made_without_end_end_where_memory_does() -> Result<(), Skipped> {
+    if mem::stats().free_bytes > 256 << 20 {
+        return skip("there is memory for more processes than one has time for");
+    }
+    let before = frames();
+    let mut made = Vec::new();
+    let error = loop {
+        match told(&["status", "84"]).create() {
+            Ok(created) => made.push(created),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error, CreateError::Space(SpaceError::OutOfMemory));
+    // All that they want is a page or two more, which the first do not find, and those find that come later.
+    let children: Vec<_> = made.into_iter().map(Created::run).collect();
+    let exits: Vec<_> = children.iter().map(Child::wait).collect();
+    let is_right = |exit: &Exit| matches!(exit, Exit::Status(84) | Exit::OutOfMemory { .. });
+    assert!(exits.iter().all(is_right), "{:?}", exits.iter().find(|exit| !is_right(exit)));
+    assert!(exits.contains(&Exit::Status(84)));
+    assert_eq!(frames(), before);
+    Ok(())
 }
