@@ -15,7 +15,7 @@ use super::switch::current;
 use super::thread::Name;
 use super::{pool, watch};
 use crate::arch::switch::restart as restart_at;
-use crate::arch::{clock, irq};
+use crate::arch::{self, clock, irq};
 use crate::console::{self, Drained};
 use crate::kmsg::{self, Halt, Here, Message, Routine};
 use crate::mem;
@@ -37,8 +37,9 @@ pub fn set_idle_poll(duration: core::time::Duration) {
 /// What an idle core does before it drains and halts.
 static HOOK: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// Has every core call `hook` where it finds no message, interrupts off: it goes to ring 3, or returns and has them off.
-pub(crate) fn set_idle_hook(hook: fn()) {
+/// Has every core call `hook` where it finds no message, interrupts off: it goes to ring 3, or returns and has them off. It
+/// says whether it wants to be called again, once what has come meanwhile is done: the core does not halt then.
+pub(crate) fn set_idle_hook(hook: fn() -> bool) {
     HOOK.store(hook as *mut (), Ordering::Release);
 }
 
@@ -63,7 +64,14 @@ pub(crate) fn run() -> ! {
         let hook = HOOK.load(Ordering::Acquire);
         if !hook.is_null() {
             // SAFETY: only `set_idle_hook` writes the pointer, and it writes such functions.
-            unsafe { core::mem::transmute::<*mut (), fn()>(hook)() };
+            let hook = unsafe { core::mem::transmute::<*mut (), fn() -> bool>(hook) };
+            if hook() {
+                // An immediate message runs by its interrupt.
+                // SAFETY: the idle loop depends on nothing here.
+                unsafe { irq::enable() };
+                arch::relax();
+                continue;
+            }
         }
         // SAFETY: the idle loop depends on nothing here.
         unsafe { irq::enable() };

@@ -156,15 +156,16 @@ pub(crate) fn leave() -> ! {
     unsafe { kthread::restart_idle() }
 }
 
-/// What the idle loop does where it finds no message. Interrupts off, and again when it returns.
-pub(super) fn go_on() {
+/// What the idle loop does where it finds no message. Interrupts off, and again when it returns; says whether there is somebody
+/// to go on with, for whom a message has come first.
+pub(super) fn go_on() -> bool {
     // SAFETY: interrupts are off, here and in all that is called.
     let here = unsafe { here() };
     if user::current().is_null() && !take_somebody(here) {
-        return;
+        return false;
     }
     if !kmsg::prepare_to_leave() {
-        return;
+        return true;
     }
     load(here, here.owner.get());
     let context = user::current();

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
-use guest_tests::spin_until;
+use guest_tests::{spin_for, spin_until};
 use libkern::kthread::{Builder, JoinHandle};
 use libkern::proc::{Child, Exit};
 use libkern::testing::{Skipped, metric, skip};
@@ -59,6 +59,25 @@ fn a_process_whose_core_a_kthread_takes_is_not_lost() {
     stop(sleepers);
     children.iter().for_each(Child::kill);
     assert!(children.iter().all(|child| child.wait() == Exit::Killed));
+}
+
+#[libkern::test]
+fn a_process_is_not_forgotten_for_an_immediate_message() -> Result<(), Skipped> {
+    if !(2..=8).contains(&cpu::count()) {
+        return skip("needs another core, and a processor for each");
+    }
+    for _ in 0..30 {
+        // Its core goes back to it by way of the idle loop each time, which the messages come upon anywhere.
+        let child = start(&["yield"]);
+        for _ in 0..300 {
+            (1..cpu::count()).for_each(|core| kmsg::send_immediate(core, |_| ()));
+            spin_for(2_000);
+        }
+        // No message comes now that would have it remembered.
+        spin_until("the process to end", || child.try_wait().is_some());
+        assert_eq!(child.wait(), Exit::Status(0));
+    }
+    Ok(())
 }
 
 #[libkern::test(ids = ["M15"])]

@@ -9,7 +9,7 @@ use libmcp::{call, process};
 use crate::support::{DATA, Outcome, PAGE, USER_END, check, pages, pages_at, quick, trap};
 
 /// Calls that there are.
-const KNOWN: [u32; 11] = [
+const KNOWN: [u32; 13] = [
     number::NULL,
     number::EXIT,
     number::YIELD,
@@ -21,7 +21,12 @@ const KNOWN: [u32; 11] = [
     number::PROTECT,
     number::RESIDENT,
     number::WRITE_CONSOLE,
+    number::SET_FAULT_HANDLER,
+    number::RESUME,
 ];
+
+/// Calls after which the process does not go on where it was, or not soon.
+const FINAL: [u32; 3] = [number::EXIT, number::SLEEP, number::RESUME];
 
 /// Addresses that are none of the process's, or hardly.
 pub const ADDRESSES: [u64; 14] = [
@@ -62,13 +67,13 @@ pub fn attempt(name: &str, _: &[&str]) -> Option<Outcome> {
     })
 }
 
-/// Every number of sixteen bits but that of the end, and the same with each bit above.
+/// Every number of sixteen bits but those of ends, and the same with each bit above.
 fn all_numbers() -> Outcome {
     let was_known = |number: u32| KNOWN.contains(&number);
     for low in 0..1u32 << 16 {
         // One that waits for nothing would do so for ever.
         process::slot().notif_pending.store(1, Ordering::SeqCst);
-        if low != number::EXIT && low != number::WAIT && low != number::SLEEP {
+        if low != number::WAIT && !FINAL.contains(&low) {
             let outcome = quick(low, [0; 5]);
             check!((outcome == Err(Error::NoSuchCall)) != was_known(low));
         }
@@ -84,7 +89,7 @@ fn garbled_arguments() -> Outcome {
     let own = pages(1)? as u64;
     let values = ADDRESSES.into_iter().chain([own, own + 1, own + 4095, 7, 8, 64, 1 << 32, 1 << 60, 1 << 62]);
     for number in KNOWN {
-        if number == number::EXIT || number == number::SLEEP {
+        if FINAL.contains(&number) {
             continue;
         }
         for place in 0..5 {

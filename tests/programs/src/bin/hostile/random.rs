@@ -107,7 +107,7 @@ fn call(random: &mut Random, data: u64) -> Call {
         };
     }
     match number {
-        number::EXIT => return Call::new(number::NULL, args),
+        number::EXIT | number::RESUME => return Call::new(number::NULL, args),
         number::SLEEP => args[0] = random.below(20_000),
         number::WRITE_CONSOLE => args[1] = u64::from(args[1] == 1 << 63),
         number::MAP if random.below(2) == 0 => {
