@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
-use guest_tests::{spin_for, spin_until};
+use guest_tests::{Scatter, dawdle, spin_until};
 use libkern::kthread::{Builder, JoinHandle};
 use libkern::proc::{Child, Exit};
 use libkern::testing::{Skipped, metric, skip};
@@ -66,14 +66,13 @@ fn a_process_is_not_forgotten_for_an_immediate_message() -> Result<(), Skipped> 
     if !(2..=8).contains(&cpu::count()) {
         return skip("needs another core, and a processor for each");
     }
-    for _ in 0..30 {
-        // Its core goes back to it by way of the idle loop each time, which the messages come upon anywhere.
+    let mut scatter = Scatter::new(7);
+    for _ in 0..600 / cpu::count() {
+        // Its core goes back to it by way of the idle loop each time, which the message comes upon anywhere.
         let child = start(&["yield"]);
-        for _ in 0..300 {
-            (1..cpu::count()).for_each(|core| kmsg::send_immediate(core, |_| ()));
-            spin_for(2_000);
-        }
-        // No message comes now that would have it remembered.
+        dawdle(scatter.below(10_000));
+        (1..cpu::count()).for_each(|core| kmsg::send_immediate(core, |_| ()));
+        // No other comes now that would have it remembered.
         spin_until("the process to end", || child.try_wait().is_some());
         assert_eq!(child.wait(), Exit::Status(0));
     }
