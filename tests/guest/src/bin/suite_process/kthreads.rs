@@ -1,10 +1,11 @@
 //! Processes beside the kthreads and messages of their cores.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 
 use guest_tests::{Scatter, dawdle, spin_until};
+use libkern::arch::{core_block, user};
 use libkern::kthread::{Builder, JoinHandle};
 use libkern::proc::{Child, Exit};
 use libkern::testing::{Skipped, metric, skip};
@@ -46,6 +47,42 @@ fn registers_survive_kthreads_that_interrupts_restart_and_that_block_again() {
     let woke = stop(sleepers);
     metric("wakes-of-each", woke, "count");
     assert!(woke > 10, "each woke {woke} times");
+}
+
+#[libkern::test(ids = ["K15"])]
+fn interrupts_of_a_process_begin_at_the_top_of_the_running_kthread_s_stack() -> Result<(), Skipped> {
+    static CAME: AtomicUsize = AtomicUsize::new(0);
+    static LEAST: AtomicUsize = AtomicUsize::new(usize::MAX);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    if cpu::count() == 1 {
+        return skip("there is no other core to send from");
+    }
+    /// How far below the top of its stack an interrupt is that came from ring 3, as what it calls sees it.
+    fn measure() {
+        let (lo, hi) = core_block::current_stack();
+        let here = core::ptr::from_ref(&hi).addr();
+        if user::is_from_user() {
+            assert!((lo..hi).contains(&here), "{here:#x} is not on the stack from {lo:#x} to {hi:#x}");
+            CAME.fetch_add(1, Ordering::Relaxed);
+            LEAST.fetch_min(hi - here, Ordering::Relaxed);
+            MOST.fetch_max(hi - here, Ordering::Relaxed);
+        }
+    }
+    // Kthreads run on the process's core meanwhile, so that it is not always the same one that is left.
+    let sleepers = sleepers(1);
+    let child = start(&["spin"]);
+    sleep_until("five hundred interrupts of the process", || {
+        (1..cpu::count()).for_each(|core| kmsg::send_immediate(core, |_| measure()));
+        CAME.load(Ordering::Relaxed) >= 500
+    });
+    stop(sleepers);
+    child.kill();
+    let _ = child.wait();
+    let (least, most) = (LEAST.load(Ordering::Relaxed), MOST.load(Ordering::Relaxed));
+    metric("depth", most, "bytes");
+    // Nothing is on the stack where the process runs: each begins at the same place.
+    assert!(least == most && most < 8 << 10, "{least} to {most} bytes below the top");
+    Ok(())
 }
 
 #[libkern::test(ids = ["K24"])]
