@@ -48,3 +48,4 @@ macro_rules! include_program {
 
 pub use args::args;
 pub use libkern_macros::{main, test};
+pub use mcp_ring as ring;

@@ -2,32 +2,37 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
+use core::mem;
 use core::ops::Range;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use mcp_abi::call::CallSet;
+use mcp_abi::handle::{MAX_HANDLES, Rights};
 use mcp_abi::process::{ARGS_AT, Info, MAX_ARGS_LEN, NO_CORE, USER_END, VERSION, VcoreSlot};
 
 use super::child::{Child, Created};
 use super::event::Alarm;
 use super::fault::Handler;
+use super::handles;
+use super::object::Object;
 use super::process::{Announcement, Inner, OnDenied, Proc, Record};
 use super::program::Program;
 use super::start;
+use super::table::Table;
 use crate::arch::user::{Context, VECTOR_LEN};
 use crate::arch::user_tables::UserRights;
 use crate::arch::{PAGE_SIZE, paging};
 use crate::kthread::Name;
 use crate::kthread::sync::Completion;
-use crate::mem::phys::PhysAddr;
 use crate::mem::space::pages::Content;
 use crate::mem::space::{Place, Space, SpaceError};
 use crate::random;
-use crate::sync::IrqSpinLock;
+use crate::sync::{IrqSpinLock, SpinLock};
 
 /// Frames that a process may have if nobody said otherwise: 64 MiB.
 const DEFAULT_LIMIT_FRAMES: usize = (64 << 20) / PAGE_SIZE;
@@ -49,6 +54,8 @@ pub enum CreateError {
     Space(SpaceError),
     /// Its arguments are longer than [`MAX_ARGS_LEN`] bytes, or one has a NUL in it.
     Arguments,
+    /// It was to be passed more than it may have, or there is no memory to note that.
+    Handles,
 }
 
 impl fmt::Display for CreateError {
@@ -56,6 +63,7 @@ impl fmt::Display for CreateError {
         match self {
             CreateError::Space(error) => error.fmt(f),
             CreateError::Arguments => write!(f, "arguments have at most {MAX_ARGS_LEN} bytes, and no NUL"),
+            CreateError::Handles => f.write_str("the process was to be passed more than it may have"),
         }
     }
 }
@@ -79,6 +87,8 @@ pub struct Builder<'a> {
     on_denied: OnDenied,
     limit_frames: usize,
     limit_ns: u64,
+    passed: Vec<(Object, Rights)>,
+    limit_handles: usize,
 }
 
 impl Proc {
@@ -93,6 +103,8 @@ impl Proc {
             on_denied: OnDenied::Fail,
             limit_frames: DEFAULT_LIMIT_FRAMES,
             limit_ns: u64::MAX,
+            passed: Vec::new(),
+            limit_handles: MAX_HANDLES,
         }
     }
 }
@@ -132,11 +144,24 @@ impl<'a> Builder<'a> {
         Self { limit_ns: u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX), ..self }
     }
 
+    /// Something that it may use, as `rights` say. The n-th thing that it is passed, counted from 0, has the handle
+    /// [`Handle::passed(n)`](mcp_abi::handle::Handle::passed).
+    pub fn pass(mut self, object: impl Into<Object>, rights: Rights) -> Self {
+        self.passed.push((object.into(), rights));
+        self
+    }
+
+    /// The most handles that it may have, at most [`MAX_HANDLES`], which is also what it may if nobody said otherwise.
+    pub fn handle_limit(self, handles: usize) -> Self {
+        Self { limit_handles: handles, ..self }
+    }
+
     /// Makes the process, which does not run yet. Any context but NMI and interrupt handlers.
     ///
     /// # Errors
     /// As [`CreateError`] says.
-    pub fn create(self) -> Result<Created, CreateError> {
+    pub fn create(mut self) -> Result<Created, CreateError> {
+        let passed = mem::take(&mut self.passed);
         if self.args.len() > MAX_ARGS_LEN {
             return Err(CreateError::Arguments);
         }
@@ -152,7 +177,7 @@ impl<'a> Builder<'a> {
         }
         map(layout.stack.start, STACK_LEN, UserRights::ReadWrite, Content::Zero)?;
         let info: *mut Info = space.pin(layout.info, UserRights::Read)?.to_ptr();
-        let _: PhysAddr = space.pin(layout.data, UserRights::ReadWrite)?;
+        let data = space.pin(layout.data, UserRights::ReadWrite)?.to_ptr();
         let slot: *mut VcoreSlot = space.pin(layout.slots, UserRights::ReadWrite)?.to_ptr();
         // SAFETY: pages of the space, which nobody uses yet.
         unsafe {
@@ -174,6 +199,9 @@ impl<'a> Builder<'a> {
             space,
             record: record.clone(),
             slot,
+            data,
+            handles: SpinLock::new("handles", Table::new(self.limit_handles)),
+            has_handles: !passed.is_empty(),
             load_offset: layout.load_offset,
             arena: layout.slots + PAGE_SIZE..(layout.slots + ARENA_LEN).min(USER_END),
             allowed: self.allowed,
@@ -188,7 +216,12 @@ impl<'a> Builder<'a> {
         });
         // The reference that it has to itself, until it has died.
         let _ = Arc::into_raw(proc.clone());
-        Ok(Created::new(Child::new(record, &proc), proc))
+        // One that is not passed everything is killed when this is dropped.
+        let created = Created::new(Child::new(record, &proc), proc.clone());
+        for (object, rights) in passed {
+            handles::pass(&proc, object, rights).map_err(|_| CreateError::Handles)?;
+        }
+        Ok(created)
     }
 
     /// Makes the process and lets it run. As [`create`](Self::create).

@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::process::{Proc, Record};
 use super::ready::End;
 use super::state::State;
+use crate::kthread::sync::Aborted;
 use crate::sync::IrqGuard;
 
 /// What a process has had.
@@ -91,6 +92,11 @@ impl Child {
     pub fn wait(&self) -> Exit {
         self.record.gone.wait();
         self.exit()
+    }
+
+    /// As [`wait`](Self::wait), for a kthread that may be asked to give up.
+    pub(crate) fn wait_abortable(&self) -> Result<Exit, Aborted> {
+        self.record.gone.wait_abortable().map(|()| self.exit())
     }
 
     /// How it ended, if it is gone. Any context but NMI.

@@ -1,9 +1,9 @@
 //! The end of a process.
 //!
 //! ```text
-//!   die: state DYING; blocked calls are asked to give up (DYING_ABORT); its core is told
+//!   die: state DYING; blocked calls are asked to give up (DYING_ABORT); its core is told, and handles are to be closed
 //!     |
-//!     |   the core lets go, blocked calls end, the rest of a batch is dropped: nobody works for it
+//!     |   the core lets go, blocked calls end, the rest of a batch is dropped, handles are closed: nobody works for it
 //!     v
 //!   finish: cores that still have its space loaded are told; its reference to itself goes
 //!     |
@@ -20,6 +20,7 @@ use super::blocked;
 use super::current;
 use super::event;
 use super::exit::Exit;
+use super::handles;
 use super::process::Proc;
 use super::state::State;
 use crate::kmsg;
@@ -37,8 +38,13 @@ pub(crate) fn die(proc: &Arc<Proc>, exit: Exit) {
         inner.state.become_state(State::DyingAbort);
         blocked::abort(inner.blocked, |_| true);
     }
+    // Whoever closes its handles works for it.
+    inner.busy += usize::from(proc.has_handles);
     let ends = inner.ends_now();
     drop(inner);
+    if proc.has_handles {
+        handles::close_all_soon(proc.clone());
+    }
     event::cancel_alarm(proc);
     *proc.record.exit.lock() = Some(exit);
     if let Some(core) = core {

@@ -39,6 +39,11 @@ pub(crate) fn post(proc: &Proc, event: Event) {
     });
 }
 
+/// Tells a process's vcore 0 that something of that kind has happened, and no more. Any context but NMI.
+pub(super) fn hint(proc: &Proc, kind: u32) {
+    wake_after(proc, |slot, _| _ = slot.ring.mask.fetch_or(1 << (kind % event::KINDS as u32), Ordering::Release));
+}
+
 /// Has `publish` tell a process something, and wakes it if it waits.
 fn wake_after(proc: &Proc, publish: impl FnOnce(&VcoreSlot, &mut u32)) {
     // Until the process is in the queue.

@@ -17,6 +17,9 @@
 //! | [`program`] | programs in memory, shared by their processes |
 //! | [`process`] | the process |
 //! | [`builder`], [`child`] | arranging one, and what its parent can do with it |
+//! | [`table`], [`handles`] | what a process was passed, and what it does with that |
+//! | [`object`] | what handles name |
+//! | [`region`], [`channel`](mod@channel), [`file`] | memory that is shared; signals and handles between two ends; files and consoles |
 //! | [`event`] | what a process is told, and waking it |
 //! | [`flush`](mod@flush) | making processors forget what was unmapped |
 //! | [`exit`](mod@exit) | how one ended |
@@ -42,24 +45,38 @@
 //! the queue that it is in, the core that it runs on, each core that has its space loaded, and each kthread that works
 //! for it. A parent has none: what it has is about the process, and stays when that is gone.
 //!
+//! # What a process can reach
+//!
+//! Nothing but what it was passed before it ran, or receives from somebody who has a channel to it. Each thing has a handle,
+//! and each handle has rights, which never become more. A channel's two sides talk by memory that they share, in rings
+//! (`mcp_ring`), and each takes the other for hostile; the kernel only wakes them.
+//!
 //! # Locks
 //!
 //! A process's own lock is taken with interrupts off; under it the queue of the ready may be locked, messages sent, and
 //! kthreads woken. The lock of its address space is never taken under it.
 
 pub mod image;
+mod region;
 mod state;
+pub mod table;
 
+pub use mcp_abi::handle::{Handle, Rights};
+pub use region::SharedRegion;
 pub use state::State;
 
 on_metal! {
     mod blocked;
     mod builder;
+    mod channel;
     mod child;
     pub(crate) mod current;
     mod death;
     mod event;
+    mod file;
     mod flush;
+    pub(crate) mod handles;
+    mod object;
     pub mod exit;
     mod fault;
     mod process;
@@ -77,8 +94,12 @@ on_metal! {
     pub(crate) use fault::{resume, set_handler};
     pub(crate) use flush::{protect, unmap};
     pub use builder::{Builder, CreateError};
+    pub use channel::{ChannelEnd, Closed, ReceiveError, Received, TransferError, channel};
     pub use child::{Child, Created, Stats};
     pub use exit::{Exit, Fault};
+    pub use file::{Console, File};
+    pub(crate) use file::print;
+    pub use object::Object;
     pub use process::{OnDenied, Proc};
     pub use program::{LoadError, Program};
     pub(crate) use death::die;

@@ -6,20 +6,24 @@ use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::ops::Range;
 use core::ptr;
+use core::sync::atomic::Ordering;
 
 use mcp_abi::call::CallSet;
-use mcp_abi::process::VcoreSlot;
+use mcp_abi::handle::Handle;
+use mcp_abi::process::{Data, VcoreSlot};
 
 use super::event::Alarm;
 use super::exit::Exit;
 use super::fault::Handler;
+use super::object::Object;
 use super::state::State;
+use super::table::Table;
 use crate::arch::clock;
 use crate::arch::user::Context;
 use crate::kthread::{Name, Sleeper};
 use crate::kthread::sync::Completion;
 use crate::mem::space::Space;
-use crate::sync::IrqSpinLock;
+use crate::sync::{IrqSpinLock, SpinLock};
 
 /// What stays of a process when it is gone, and what its parent has of it.
 pub(super) struct Record {
@@ -42,6 +46,10 @@ pub struct Proc {
     pub(super) space: Space,
     pub(super) record: Arc<Record>,
     pub(super) slot: *const VcoreSlot,
+    pub(super) data: *const Data,
+    pub(super) handles: SpinLock<Table<Object>>,
+    /// Whether it was passed any.
+    pub(super) has_handles: bool,
     pub(super) load_offset: usize,
     pub(super) arena: Range<usize>,
     /// The calls that it was given.
@@ -194,6 +202,18 @@ impl Proc {
     pub(super) fn slot(&self) -> &VcoreSlot {
         // SAFETY: pinned as long as the space is there; nothing in it is touched but by atomics and volatile copies.
         unsafe { &*self.slot }
+    }
+
+    /// Shows the process whether the other end of a channel is closed.
+    pub(super) fn show_closed(&self, handle: Handle, is_closed: bool) {
+        // SAFETY: pinned as long as the space is there, and touched by atomics only.
+        let words = unsafe { &(*self.data).closed };
+        let (word, bit) = (&words[handle.index() / 64], 1 << (handle.index() % 64));
+        // Release: what the other end did before. Partner: the process's load.
+        match is_closed {
+            true => word.fetch_or(bit, Ordering::Release),
+            false => word.fetch_and(!bit, Ordering::Release),
+        };
     }
 
     /// A reference of one's own.

@@ -76,9 +76,6 @@ pub(super) extern "C" fn write_console(proc: &Proc, call: usize) -> i64 {
     if let Err(error) = umem::read(proc, address as usize, line) {
         return error.to_result();
     }
-    for part in line.strip_suffix(b"\n").unwrap_or(line).split(|&byte| byte == b'\n') {
-        // What could tell a terminal to do something is spelled out.
-        crate::println!("[{}] {}", proc.name(), part.escape_ascii());
-    }
+    proc::print(proc.name(), line);
     len as i64
 }

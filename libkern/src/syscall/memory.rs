@@ -1,14 +1,16 @@
 //! Calls about a process's memory.
 
 use mcp_abi::call::{Error, number};
+use mcp_abi::handle::{Handle, Rights};
 
 use super::arguments::arguments;
 
 use crate::arch::PAGE_SIZE;
+use crate::arch::user_tables::UserRights;
 use crate::mem::space::asked::{range_of, rights_of};
 use crate::mem::space::pages::Content;
 use crate::mem::space::{Place, SpaceError};
-use crate::proc::{self, Proc, umem};
+use crate::proc::{self, Object, Proc, handles, umem};
 
 fn error_of(error: SpaceError) -> i64 {
     match error {
@@ -20,22 +22,47 @@ fn error_of(error: SpaceError) -> i64 {
     .to_result()
 }
 
+/// What is to be mapped: memory of its own, or of a region that it was passed and may use so.
+fn content_of(proc: &Proc, rights: UserRights, handle: u64, offset: u64, len: u64) -> Result<Content, Error> {
+    if handle == number::ANONYMOUS {
+        return if offset == 0 { Ok(Content::Zero) } else { Err(Error::Invalid) };
+    }
+    let handle = Handle::from_word(handle).ok_or(Error::BadHandle)?;
+    let wanted = match rights {
+        UserRights::Read => Rights::MAP | Rights::READ,
+        UserRights::ReadWrite => Rights::MAP | Rights::READ | Rights::WRITE,
+        // Somebody else may be able to write it.
+        UserRights::ReadExecute => return Err(Error::NoRight),
+    };
+    let (region, may_write) = handles::with_rights(proc, handle, wanted, |object, rights| match object {
+        Object::Region(region) => Some((region.clone(), rights.contains(Rights::WRITE))),
+        _ => None,
+    })?;
+    let (offset, len) = (usize::try_from(offset).ok(), usize::try_from(len).ok());
+    let (offset, len) = offset.zip(len).ok_or(Error::Invalid)?;
+    if !offset.is_multiple_of(PAGE_SIZE) || offset > region.len() || len > region.len() - offset {
+        return Err(Error::Invalid);
+    }
+    Ok(Content::Shared { pages: region.pages().clone(), first: offset / PAGE_SIZE, may_write })
+}
+
 /// `address` or 0, `len`, `rights`, `handle` or anonymous, `offset`. Gives the address. Errors: bad address, invalid, no
-/// memory, limit, bad handle.
+/// memory, limit, bad handle, no right.
 pub(super) extern "C" fn map(proc: &Proc, call: usize) -> i64 {
     let [address, len, rights, handle, offset] = arguments!(proc, call);
     let Some(rights) = rights_of(rights) else { return Error::Invalid.to_result() };
-    if handle != number::ANONYMOUS {
-        return Error::BadHandle.to_result();
-    }
-    if offset != 0 || len == 0 {
+    if len == 0 {
         return Error::Invalid.to_result();
     }
+    let content = match content_of(proc, rights, handle, offset, len) {
+        Ok(content) => content,
+        Err(error) => return error.to_result(),
+    };
     let (Ok(address), Ok(len)) = (usize::try_from(address), usize::try_from(len)) else {
         return Error::Invalid.to_result();
     };
     let place = if address == 0 { Place::Within(proc.arena()) } else { Place::At(address) };
-    match proc.space().map(place, len, rights, Content::Zero) {
+    match proc.space().map(place, len, rights, content) {
         Ok(at) => at as i64,
         Err(error) => error_of(error),
     }

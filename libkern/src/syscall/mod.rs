@@ -12,6 +12,7 @@
 //! | [`basic`] | calls about the process itself |
 //! | [`memory`] | calls about its memory |
 //! | [`fault`] | calls about what it does that it must not |
+//! | [`handles`] | calls about what it was passed |
 //!
 //! # Where it runs
 //!
@@ -38,6 +39,7 @@
 mod arguments;
 mod basic;
 mod fault;
+mod handles;
 mod memory;
 mod table;
 

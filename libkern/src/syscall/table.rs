@@ -2,7 +2,7 @@
 
 use mcp_abi::call::{Error, MAX_CALLS, number};
 
-use super::{basic, fault, memory};
+use super::{basic, fault, handles, memory};
 use crate::proc::Proc;
 
 /// What does a call: with the process and the call's address, whose arguments it reads; gives the call's result.
@@ -26,7 +26,7 @@ pub(super) static BEHIND: [Run; MAX_CALLS] = table(true);
 
 const fn table(is_behind: bool) -> [Run; MAX_CALLS] {
     let mut table: [Run; MAX_CALLS] = [no_such_call; MAX_CALLS];
-    let calls: [(u32, Run); 9] = [
+    let calls: [(u32, Run); 18] = [
         (number::NULL, basic::null),
         (number::SLEEP, basic::sleep),
         (number::ABORT, basic::abort),
@@ -34,6 +34,15 @@ const fn table(is_behind: bool) -> [Run; MAX_CALLS] {
         (number::UNMAP, memory::unmap),
         (number::PROTECT, memory::protect),
         (number::RESIDENT, memory::resident),
+        (number::CLOSE, handles::close),
+        (number::DUPLICATE, handles::duplicate),
+        (number::READ, handles::read),
+        (number::WRITE, handles::write),
+        (number::SIGNAL, handles::signal),
+        (number::TRANSFER, handles::transfer),
+        (number::RECEIVE, handles::receive),
+        (number::CHILD_KILL, handles::child_kill),
+        (number::CHILD_WAIT, handles::child_wait),
         (number::WRITE_CONSOLE, basic::write_console),
         (number::SET_FAULT_HANDLER, fault::set_fault_handler),
     ];

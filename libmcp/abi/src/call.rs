@@ -58,6 +58,21 @@ pub mod number {
     pub const PROTECT: u32 = 10;
     /// Says which pages are in memory: address, length, where a byte for each page goes.
     pub const RESIDENT: u32 = 11;
+    /// Closes a handle: the handle. May block.
+    pub const CLOSE: u32 = 16;
+    /// Makes another handle of the same thing: the handle, rights. The result is the handle.
+    pub const DUPLICATE: u32 = 17;
+    /// Reads a file: handle, address, length, offset. The result is how many bytes were read. Blocks.
+    pub const READ: u32 = 18;
+    /// Writes a file, or to a console: handle, address, length, offset. The result is how many bytes were written. Blocks.
+    pub const WRITE: u32 = 19;
+    /// Wakes those who have the other end of a channel: the handle of this end.
+    pub const SIGNAL: u32 = 20;
+    /// Gives a handle to whoever has the other end of a channel: the handle of this end, the handle, rights, a word that
+    /// goes with it.
+    pub const TRANSFER: u32 = 21;
+    /// Receives a handle: the handle of this end, where the word goes. The result is the handle.
+    pub const RECEIVE: u32 = 22;
     /// Writes to the process's console: address, length. The result is how many bytes were written.
     pub const WRITE_CONSOLE: u32 = 24;
     /// Where the process goes on when it has done what it must not: address, end of a stack. With address 0, nowhere.
@@ -65,6 +80,11 @@ pub mod number {
     /// Goes on with the context in [`VcoreSlot::thread`](crate::process::VcoreSlot::thread). First of a batch only. Does not
     /// return.
     pub const RESUME: u32 = 49;
+
+    /// Ends a process: its handle.
+    pub const CHILD_KILL: u32 = 34;
+    /// Waits until a process is gone: its handle, where what became of it goes ([`Ended`](crate::handle::Ended)). Blocks.
+    pub const CHILD_WAIT: u32 = 35;
 
     /// Instead of a handle: memory of nobody else's.
     pub const ANONYMOUS: u64 = u64::MAX;

@@ -5,5 +5,6 @@
 
 pub mod call;
 pub mod exit;
+pub mod handle;
 pub mod note;
 pub mod process;

@@ -11,6 +11,8 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
+use crate::handle::MAX_HANDLES;
+
 /// Bytes in a page.
 pub const PAGE_LEN: usize = 4096;
 
@@ -130,6 +132,9 @@ pub struct Data {
     pub min_wanted: AtomicU32,
     /// By kind of event.
     pub vectors: [Vector; event::KINDS],
+    /// By the place of a handle, a bit: that it is an end of a channel whose other end is closed. The kernel sets it before
+    /// it wakes the process.
+    pub closed: [AtomicU64; MAX_HANDLES / 64],
 }
 
 /// General registers of a context, as a process sees them.

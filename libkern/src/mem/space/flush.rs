@@ -12,6 +12,8 @@ use crate::arch::user_tables::{Owner, UserLeaf};
 use crate::mem::frames::{Frame, FrameUse};
 use crate::mem::phys::PhysAddr;
 
+use super::pages::Content;
+
 /// What frames of processes count as.
 pub(super) const USE: FrameUse = FrameUse::Processes;
 
@@ -25,7 +27,7 @@ const IN_PLACE: usize = 8;
 /// instead keeps them for ever: better a leak than memory that two have.
 ///
 /// # Invariants
-/// The frames were a space's own and are nobody else's now.
+/// The frames were a space's own and are nobody else's now; those that were others', too, are held by `shared`.
 #[derive(Debug)]
 #[must_use = "its frames are free only when it is done"]
 pub struct Flush {
@@ -33,13 +35,15 @@ pub struct Flush {
     is_needed: bool,
     few: heapless::Vec<PhysAddr, IN_PLACE>,
     more: Vec<PhysAddr>,
+    /// Who has it may be the last who has its frames.
+    shared: Vec<Content>,
 }
 
 impl Flush {
     /// One in which nothing is yet.
     #[inline(always)]
     pub fn new(range: Range<usize>) -> Self {
-        Self { range, is_needed: false, few: heapless::Vec::new(), more: Vec::new() }
+        Self { range, is_needed: false, few: heapless::Vec::new(), more: Vec::new(), shared: Vec::new() }
     }
 
     /// Whether there is room whatever is mapped.
@@ -51,6 +55,18 @@ impl Flush {
     /// Makes room for `frames`, and says whether there was.
     pub(super) fn reserve(&mut self, frames: usize) -> bool {
         frames <= IN_PLACE || self.more.try_reserve(frames - IN_PLACE).is_ok()
+    }
+
+    /// As [`reserve`](Self::reserve), for `contents` that are shared.
+    pub(super) fn reserve_shared(&mut self, contents: usize) -> bool {
+        contents == 0 || self.shared.try_reserve(contents).is_ok()
+    }
+
+    /// Keeps what was behind a part of the range, if it is shared; there is room.
+    pub(super) fn keep(&mut self, content: Content) {
+        if content.is_shared() {
+            self.shared.push(content);
+        }
     }
 
     /// Adds what was mapped, for which there is room.

@@ -347,7 +347,11 @@ impl Space {
         if !flush.has_room() && !flush.reserve(tables.count(range.clone())) {
             return Err(SpaceError::OutOfMemory);
         }
-        regions.remove(&range)?;
+        let shared = regions.touching(&range).filter(|region| region.backing.is_shared()).count();
+        if !flush.reserve_shared(shared) {
+            return Err(SpaceError::OutOfMemory);
+        }
+        regions.remove(&range, |content| flush.keep(content))?;
         tables.unmap(range, |_, leaf| flush.add(&leaf));
         if flush.frames() > 0 {
             books.set_used(books.used - flush.frames());

@@ -85,6 +85,11 @@ pub enum Content {
 }
 
 impl Content {
+    /// Whether it shows pages that others show.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self, Content::Shared { .. })
+    }
+
     /// Whether what shows it may be made writable.
     pub(super) fn may_write(&self) -> bool {
         match self {

@@ -168,21 +168,29 @@ impl<B: Backing> Regions<B> {
         self.join(at + 1);
     }
 
-    /// Takes `range` out of the regions.
+    /// Regions that begin in `range`, or hold its beginning.
+    pub fn touching(&self, range: &Range<usize>) -> impl Iterator<Item = &Region<B>> {
+        let end = range.end;
+        self.list[self.below(range.start)..].iter().take_while(move |region| region.range.start < end)
+    }
+
+    /// Takes `range` out of the regions, and gives what was behind each part of it to `removed`.
     ///
     /// # Errors
     /// [`RegionError::Absent`], [`RegionError::Fixed`], [`RegionError::TooMany`]. Nothing is changed then.
-    pub fn remove(&mut self, range: &Range<usize>) -> Result<(), RegionError> {
+    pub fn remove(&mut self, range: &Range<usize>, mut removed: impl FnMut(B)) -> Result<(), RegionError> {
         let is_all_of =
             |at: &usize| self.list.get(*at).is_some_and(|region| region.range == *range && !region.backing.is_fixed());
         let known = Some(self.last.get()).filter(is_all_of);
         match known.or_else(|| Some(self.below(range.start)).filter(is_all_of)) {
             // As most are: a whole one, and often the last one.
-            Some(at) if at + 1 == self.list.len() => _ = self.list.pop(),
-            Some(at) => _ = self.list.remove(at),
+            Some(at) => {
+                let region = if at + 1 == self.list.len() { self.list.pop() } else { Some(self.list.remove(at)) };
+                region.into_iter().for_each(|region| removed(region.backing));
+            }
             None => {
                 let (first, end) = self.isolate(range, |_| Ok(()))?;
-                self.list.drain(first..end);
+                self.list.drain(first..end).for_each(|region| removed(region.backing));
             }
         }
         Ok(())
@@ -415,7 +423,7 @@ mod tests {
                     Change::Insert(range, rights, may_write, backing) => {
                         insert(&mut regions, Region { range: bytes(&range), rights, may_write, backing })
                     }
-                    Change::Remove(range) => regions.remove(&bytes(&range)),
+                    Change::Remove(range) => regions.remove(&bytes(&range), drop),
                     Change::Protect(range, rights) => regions.protect(&bytes(&range), rights),
                 };
                 // Which of several reasons is given is not laid down.
@@ -453,7 +461,7 @@ mod tests {
             insert(&mut regions, page(n)).unwrap();
         }
         assert_eq!(insert(&mut regions, page(MOST_REGIONS)), Err(RegionError::TooMany));
-        regions.remove(&page(7).range).unwrap();
+        regions.remove(&page(7).range, drop).unwrap();
         let three = Region { range: bytes(&(13..16)), ..page(0) };
         // It joins both neighbours.
         insert(&mut regions, three).unwrap();

@@ -223,6 +223,22 @@ fn shared_pages_are_one_and_copied_ones_are_not() {
 }
 
 #[test]
+fn shared_pages_outlive_those_who_know_them() {
+    balanced(|| {
+        let pages = Arc::new(Pages::zeroed(2, FrameUse::Processes).unwrap());
+        let space = Space::new(None, 100).unwrap();
+        let shared = Content::Shared { pages, first: 0, may_write: true };
+        space.map(Place::At(page_at(0)), 2 * PAGE_SIZE, UserRights::ReadWrite, shared).unwrap();
+        write(&space, page_at(1), 1);
+        let in_use = stats().used(FrameUse::Processes);
+        let halves = [0..1, 1..2].map(|half| space.unmap(bytes(half)).unwrap());
+        assert_eq!(stats().used(FrameUse::Processes), in_use, "somebody may still write to them");
+        halves.into_iter().for_each(Flush::is_done);
+        assert_eq!(stats().used(FrameUse::Processes), in_use - 2 * PAGE_SIZE);
+    });
+}
+
+#[test]
 fn what_the_kernel_shares_stays() {
     balanced(|| {
         let space = Space::new(None, 100).unwrap();

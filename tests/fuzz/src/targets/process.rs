@@ -81,7 +81,7 @@ fn change(regions: &mut Regions<Nothing>, number: u32, range: Range<usize>, bits
         && range.end.is_multiple_of(PAGE_SIZE);
     let rights = rights_of(bits);
     assert_eq!(rights.is_some(), matches!(bits & !rights::WRITE & !rights::EXECUTE, 1) && bits != 7);
-    if number == number::UNMAP && is_right && regions.remove(&range).is_ok() {
+    if number == number::UNMAP && is_right && regions.remove(&range, drop).is_ok() {
         assert!(regions.find(range.start).is_none() && regions.find(range.end - 1).is_none());
     }
     let Some(rights) = rights else { return };

@@ -9,7 +9,7 @@ use libmcp::{call, process};
 use crate::support::{DATA, Outcome, PAGE, USER_END, check, pages, pages_at, quick, trap};
 
 /// Calls that there are.
-const KNOWN: [u32; 13] = [
+const KNOWN: [u32; 22] = [
     number::NULL,
     number::EXIT,
     number::YIELD,
@@ -20,6 +20,15 @@ const KNOWN: [u32; 13] = [
     number::UNMAP,
     number::PROTECT,
     number::RESIDENT,
+    number::CLOSE,
+    number::DUPLICATE,
+    number::READ,
+    number::WRITE,
+    number::SIGNAL,
+    number::TRANSFER,
+    number::RECEIVE,
+    number::CHILD_KILL,
+    number::CHILD_WAIT,
     number::WRITE_CONSOLE,
     number::SET_FAULT_HANDLER,
     number::RESUME,
