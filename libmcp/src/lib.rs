@@ -21,6 +21,8 @@
 //! | [`process`] | what this process is, and its end |
 //! | [`call`] | system calls |
 //! | [`memory`] | mapping memory |
+//! | [`handle`] | what this process was passed |
+//! | [`channel`] | messages to and from whoever has the other end |
 //! | [`fault`] | handling what the process does that it must not |
 //! | [`console`] | printing |
 //! | [`start`] | the first instructions |
@@ -28,8 +30,10 @@
 #![no_std]
 
 pub mod call;
+pub mod channel;
 pub mod console;
 pub mod fault;
+pub mod handle;
 mod memops;
 pub mod memory;
 pub mod process;

@@ -3,7 +3,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use mcp_abi::process::{Info, VcoreSlot};
+use mcp_abi::process::{Data, Info, VcoreSlot};
 
 pub use crate::call::exit;
 
@@ -25,6 +25,13 @@ pub fn info() -> &'static Info {
 pub fn slot() -> &'static VcoreSlot {
     // SAFETY: where the kernel says; it stays.
     unsafe { &*ptr::with_exposed_provenance(info().slots as usize) }
+}
+
+/// What the whole process shares with the kernel.
+#[must_use]
+pub fn data() -> &'static Data {
+    // SAFETY: where the kernel says; it stays, and is touched by atomics only.
+    unsafe { &*ptr::with_exposed_provenance(info().data as usize) }
 }
 
 /// The arguments that its parent gave it. Those that are not UTF-8 end where they cease to be.

@@ -4,7 +4,7 @@
 //! forgotten the mapping, a process on another core can write to them.
 
 use alloc::vec::Vec;
-use core::mem;
+use core::mem::{self, ManuallyDrop};
 use core::ops::Range;
 
 use crate::arch::PAGE_SIZE;
@@ -36,7 +36,7 @@ pub struct Flush {
     few: heapless::Vec<PhysAddr, IN_PLACE>,
     more: Vec<PhysAddr>,
     /// Who has it may be the last who has its frames.
-    shared: Vec<Content>,
+    shared: Vec<ManuallyDrop<Content>>,
 }
 
 impl Flush {
@@ -65,7 +65,7 @@ impl Flush {
     /// Keeps what was behind a part of the range, if it is shared; there is room.
     pub(super) fn keep(&mut self, content: Content) {
         if content.is_shared() {
-            self.shared.push(content);
+            self.shared.push(ManuallyDrop::new(content));
         }
     }
 
@@ -111,7 +111,7 @@ impl Flush {
             drop(unsafe { Frame::from_raw(frame, USE) });
         }
         self.few.clear();
-        if !self.more.is_empty() {
+        if !self.more.is_empty() || !self.shared.is_empty() {
             self.free_more();
         }
     }
@@ -122,5 +122,6 @@ impl Flush {
             // SAFETY: as above.
             drop(unsafe { Frame::from_raw(frame, USE) });
         }
+        mem::take(&mut self.shared).into_iter().map(ManuallyDrop::into_inner).for_each(drop);
     }
 }

@@ -231,9 +231,9 @@ fn shared_pages_outlive_those_who_know_them() {
         space.map(Place::At(page_at(0)), 2 * PAGE_SIZE, UserRights::ReadWrite, shared).unwrap();
         write(&space, page_at(1), 1);
         let in_use = stats().used(FrameUse::Processes);
-        let halves = [0..1, 1..2].map(|half| space.unmap(bytes(half)).unwrap());
+        let halves = [0..1, 1..2].map(|half| unmap(&space, half).unwrap());
         assert_eq!(stats().used(FrameUse::Processes), in_use, "somebody may still write to them");
-        halves.into_iter().for_each(Flush::is_done);
+        halves.into_iter().for_each(|mut half| half.is_done());
         assert_eq!(stats().used(FrameUse::Processes), in_use - 2 * PAGE_SIZE);
     });
 }
