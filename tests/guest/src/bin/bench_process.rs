@@ -14,7 +14,8 @@ use core::time::Duration;
 use libkern::arch::qemu;
 use libkern::kthread;
 use libkern::kthread::sync::OnceLock;
-use libkern::proc::{Child, Exit, Proc, Program, State};
+use libkern::proc::{Child, Exit, Proc, Program, Rights, SharedRegion, State, channel};
+use libkern::ring;
 
 use regions::measure;
 
@@ -29,9 +30,11 @@ fn main() {
     measure!(protect, 1_000, |n| load("protect", n));
     measure!(fault, 1_000, |n| load("fault", n));
     qemu::control(format_args!("metric blocks {} ns", blocks()));
+    measure!(message, 1_000, messages);
 }
 
 static LOAD: OnceLock<Arc<Program>> = OnceLock::new();
+static CHANNEL: OnceLock<Arc<Program>> = OnceLock::new();
 static NOTHING: OnceLock<Arc<Program>> = OnceLock::new();
 
 /// Has a process do `what` so many times. What the process itself costs is the same each time.
@@ -52,6 +55,21 @@ fn page_faults(n: usize) {
     // Long enough, and so the same each time. The counted machine's nanosecond is an instruction.
     kthread::sleep(Duration::from_millis(20));
     assert_eq!(child.state(), Some(State::Waiting));
+}
+
+/// Two processes say a word each to the other, so many times. What the processes themselves cost is the same each time.
+fn messages(n: usize) {
+    let program =
+        CHANNEL.get_or_init(|| Program::load(libkern::include_program!("channel")).expect("the program is right"));
+    let region = SharedRegion::new(ring::duplex::len(64)).expect("there is memory");
+    let (one, other) = channel();
+    let start = |what: &str, argument: &str, end| {
+        let builder = Proc::create(program).name(what).arg(what).arg(argument).pass(end, Rights::ALL);
+        builder.pass(region.clone(), Rights::ALL).run().expect("there is memory")
+    };
+    let echo = start("echo", "64", one);
+    let asks = start("ask", &format!("{n:08}"), other);
+    assert_eq!((asks.wait(), echo.wait()), (Exit::Status(0), Exit::Status(0)));
 }
 
 fn processes(n: usize) {

@@ -65,8 +65,8 @@ fn what_a_process_had_is_closed_when_it_is_gone() {
     static DROPPED: AtomicUsize = AtomicUsize::new(0);
     for round in 1..=20 {
         let (ours, theirs) = channel();
-        let in_transit: Arc<dyn File> = Digits::new(&DROPPED);
-        let builder = told(&["hang"]).pass(Digits::new(&DROPPED), Rights::ALL).pass(theirs, TALKS);
+        let in_transit: Arc<dyn File> = Digits::file(&DROPPED);
+        let builder = told(&["hang"]).pass(Digits::file(&DROPPED), Rights::ALL).pass(theirs, TALKS);
         let child = builder.pass(region(), SHARED).run().unwrap();
         ours.transfer(Object::File(in_transit), Rights::ALL, 0).unwrap();
         child.kill();

@@ -34,7 +34,7 @@ fn a_region_is_mapped_as_far_as_its_handle_allows() {
     let region = pages(2);
     let read_write = Rights::READ | Rights::WRITE;
     let passed = [Rights::ALL, Rights::READ | Rights::MAP, Rights::MAP, read_write];
-    let first = told(&["maps"]).pass(Digits::new(&DROPPED), Rights::ALL);
+    let first = told(&["maps"]).pass(Digits::file(&DROPPED), Rights::ALL);
     run(passed.into_iter().fold(first, |builder, rights| builder.pass(region.clone(), rights)));
     assert_eq!(region.word(0).load(Ordering::Relaxed), 78, "what it wrote is there when it is gone");
     drop(region);
@@ -44,7 +44,7 @@ fn a_region_is_mapped_as_far_as_its_handle_allows() {
 #[libkern::test]
 fn files_and_consoles_are_read_and_written() {
     static DROPPED: AtomicUsize = AtomicUsize::new(0);
-    let file = Digits::new(&DROPPED);
+    let file = Digits::file(&DROPPED);
     let builder = told(&["streams"]).pass(file.clone(), Rights::ALL).pass(file, Rights::NONE);
     run(builder.pass(Console::new("tagged"), Rights::ALL).pass(pages(1), Rights::ALL));
     assert_eq!(DROPPED.load(Ordering::Relaxed), 1, "closed before those who wait are told");
@@ -76,7 +76,7 @@ fn a_process_that_cannot_be_passed_everything_is_not_made() {
     run(told(&["passed_nothing"]));
     let before = frames();
     let builder = told(&["hang"]).handle_limit(1);
-    let refused = builder.pass(Digits::new(&DROPPED), Rights::ALL).pass(pages(1), Rights::ALL).create();
+    let refused = builder.pass(Digits::file(&DROPPED), Rights::ALL).pass(pages(1), Rights::ALL).create();
     assert_eq!(refused.err(), Some(CreateError::Handles));
     guest_tests::yield_until("the handle to be closed", || DROPPED.load(Ordering::Relaxed) == 1);
     guest_tests::yield_until("the frames to come back", || frames() == before);

@@ -35,7 +35,7 @@ pub struct Digits {
 }
 
 impl Digits {
-    pub fn new(dropped: &'static AtomicUsize) -> Arc<dyn File> {
+    pub fn file(dropped: &'static AtomicUsize) -> Arc<dyn File> {
         Arc::new(Self { bytes: Mutex::new(*b"0123456789"), dropped })
     }
 }
