@@ -90,7 +90,8 @@ fn checks(guests: &[String], libraries: &[String]) -> Vec<(String, Vec<String>)>
     };
     let mut checks = vec![clippy("crates of the host", &["--all-targets"])];
     checks.extend(guests.iter().map(|guest| clippy(guest, &["--package", guest])));
-    checks.push(clippy(MODELS, &["--package", "libkern", "--package", "mcp-ring", "--tests"]));
+    checks.push(clippy(MODELS, &["--package", "libkern", "--tests"]));
+    checks.push(clippy("rings' models", &["--package", "mcp-ring", "--tests"]));
     checks.extend(libraries.iter().map(|library| {
         let args = ["doc", "--no-deps", "--lib", "--package", library];
         (format!("rustdoc, {library}"), args.map(str::to_owned).into())
