@@ -275,16 +275,6 @@ pub(crate) fn take_routine_if(wanted: impl FnOnce(Run) -> bool) -> Option<NonNul
     local.pending.pop()
 }
 
-/// What the next routine message of this core calls, if there is one. Interrupts off.
-pub(crate) fn peek_routine() -> Option<Run> {
-    let mut next = None;
-    let _ = take_routine_if(|run| {
-        next = Some(run);
-        false
-    });
-    next
-}
-
 /// Moves what is in the queue to what the core has taken.
 #[inline(never)]
 pub(super) fn collect(core: &Core, local: &mut Local) {

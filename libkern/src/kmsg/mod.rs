@@ -75,7 +75,7 @@ on_metal! {
     pub use hog::set_hog_limit;
     pub(crate) use local::{CORE, offsets};
     pub(crate) use local::{
-        Halt, core_online, current_immediate, halting, has_routine, is_empty, is_halting, peek_routine, poll, prepare_to_halt, prepare_to_leave,
+        Halt, core_online, current_immediate, halting, has_routine, is_empty, is_halting, poll, prepare_to_halt, prepare_to_leave,
         run_immediates, stop_halting, take_next, take_routine_if, take_sent, trim,
     };
     pub(crate) use message::{Here, Message, Run};

@@ -9,7 +9,7 @@
 //! with another one from the beginning. And one that blocked returns here on whatever core it is then.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use super::switch::current;
 use super::thread::Name;
@@ -42,6 +42,9 @@ static HOOK: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 pub(crate) fn set_idle_hook(hook: fn() -> bool) {
     HOOK.store(hook as *mut (), Ordering::Release);
 }
+
+/// How many processes are ready, which a core runs where it finds no message.
+pub(crate) static READY: AtomicUsize = AtomicUsize::new(0);
 
 /// The name of a kthread on which the idle loop runs.
 pub(super) fn name() -> Name {

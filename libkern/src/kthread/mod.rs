@@ -35,7 +35,8 @@
 //! # Cooperation
 //!
 //! kthreads of one core take turns only where they block or yield. Work that must run at the same time goes to different
-//! cores; which one, its spawner and its wakers say.
+//! cores; which one, its spawner and its wakers say. They come before processes, which have the cores that no kthread wants:
+//! so one that yields where nobody but a process waits lets that run for a moment.
 //!
 //! # Panics
 //!
@@ -73,7 +74,7 @@ on_metal! {
     pub use dump::{Description, current_description, dump};
     pub(crate) use dump::{description_on, dump_stopped};
     pub(crate) use thread::Name;
-    pub(crate) use idle::{rename_current, restart as restart_idle, run as run_idle, set_idle_hook};
+    pub(crate) use idle::{READY, rename_current, restart as restart_idle, run as run_idle, set_idle_hook};
     pub use idle::{finish, set_idle_poll};
     pub(crate) use pool::adopt_running;
     pub use pool::{DEFAULT_STACK, MAX_STACK, MIN_STACK, SpawnError, trim};
@@ -82,7 +83,7 @@ on_metal! {
     pub use sleepers::set_sleep_limit;
     pub use spawn::{Builder, JoinHandle, id, spawn};
     pub use switch::yield_now;
-    pub(crate) use switch::{assert_may_block, has_spare, is_launch, block, block_as, current, unlock_and_wake, unlock_and_wake_on, wake, wake_on};
+    pub(crate) use switch::{assert_may_block, has_spare, block, block_as, current, unlock_and_wake, unlock_and_wake_on, wake, wake_on};
     pub(crate) use thread::{Sleeper, Wait};
     pub(crate) use wait::{WaitGuard, WaitLock};
     pub use watch::Expecting;

@@ -19,6 +19,11 @@ pub(super) struct Doze {
 }
 
 impl Doze {
+    /// The running kthread's, until `deadline_ns` of the clock.
+    pub(super) fn new(deadline_ns: u64) -> Self {
+        Self { timer: Timer::new(wake_up), deadline_ns, sleeper: current() }
+    }
+
     /// Arms the timer.
     ///
     /// # Safety
@@ -43,8 +48,7 @@ pub fn sleep(duration: Duration) {
 /// As [`sleep`].
 pub fn sleep_until(deadline: Instant) {
     assert_may_block(|| "kthread::sleep");
-    let sleep = Doze { timer: Timer::new(wake_up), deadline_ns: deadline.as_nanos(), sleeper: current() };
-    doze(&sleep, Wait { kind: "its time", object: 0 });
+    doze(&Doze::new(deadline.as_nanos()), Wait { kind: "its time", object: 0 });
 }
 
 /// # Safety

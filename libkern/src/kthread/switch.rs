@@ -26,6 +26,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
 use super::pool;
+use super::idle::READY;
 use super::sleep::Doze;
 use super::thread::{Kthread, State};
 use super::wait::WaitGuard;
@@ -146,8 +147,8 @@ pub(super) fn doze(doze: &Doze, wait: Wait) {
     unsafe { go(me, next(), ptr::from_ref(doze).expose_provenance() | ARM) };
 }
 
-/// Lets others that this core has messages for run first: this kthread goes to the end of the core's queue. Returns at
-/// once if there is nothing.
+/// Lets others that this core has messages for run first: this kthread goes to the end of the core's queue. If there are
+/// none, but a process waits for a core, it has this one for a moment. Returns at once if there is nothing.
 ///
 /// # Panics
 /// If it would block here: a lock is held, interrupts are off, or this is a handler.
@@ -158,6 +159,9 @@ pub fn yield_now() {
     if !kmsg::has_routine() {
         // SAFETY: they were on.
         unsafe { irq::enable() };
+        if READY.load(Ordering::Relaxed) > 0 {
+            give_way();
+        }
         return;
     }
     // SAFETY: the running kthread is alive.
@@ -171,6 +175,17 @@ pub fn yield_now() {
         kmsg::post_here(me.message());
         go(me, to, NOTHING);
     }
+}
+
+/// How long a kthread that lets others run lets processes run.
+const GIVE_WAY_NS: u64 = 100_000;
+
+/// Kthreads come before processes; one that did nothing but look and yield would keep them from ever running.
+#[cold]
+#[inline(never)]
+fn give_way() {
+    let way = Doze::new(clock::now_ns() + GIVE_WAY_NS);
+    doze(&way, Wait { kind: "its turn", object: 0 });
 }
 
 /// Wakes a kthread: it will go on, on the core on which it blocked, when that core gets to its message.
@@ -230,11 +245,6 @@ fn wake_elsewhere(sleeper: Sleeper, core: usize, flags: irq::Flags) {
         kmsg::post_routine(core, sleeper.0.as_ref().message());
         irq::restore(flags);
     }
-}
-
-/// Whether a message that calls `run` launches a kthread.
-pub(crate) fn is_launch(run: Run) -> bool {
-    ptr::fn_addr_eq(run, launch as Run)
 }
 
 /// The function of launch messages: leaves the idle loop for the kthread whose message it is.

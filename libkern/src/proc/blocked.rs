@@ -103,6 +103,7 @@ fn begin() {
     }
     // The place has it from now on.
     let _ = Arc::into_raw(proc);
+    current::before_block();
     depth::lower::<FROM_USER>();
     // SAFETY: a kthread's work from now on, in which nothing depends on them being off.
     unsafe { irq::enable() };

@@ -73,7 +73,7 @@ impl Child {
     /// Takes its core away, if it has one: it is ready again, behind all others that are. Any context but NMI; does not wait.
     pub fn preempt(&self) {
         if let Some(proc) = self.proc.upgrade() {
-            current::preempt(proc);
+            current::preempt(&proc);
         }
     }
 

@@ -3,27 +3,55 @@
 //! # The way back
 //!
 //! [`go_on`] is what the idle loop does where it finds no message: it goes to the core's current context, or takes the
-//! process that is next, or returns, and the core halts. A trap that has blocked, or that finds messages on its way out,
-//! ends in the idle loop ([`leave`]); so there is one place that decides, whatever has happened meanwhile. A trap that has
-//! not blocked and finds nothing takes the same decision in a few instructions ([`may_return`]).
+//! process that is next, or returns, and the core halts, unless something has come meanwhile. A trap that has blocked, or
+//! that finds messages on its way out, ends in the idle loop ([`leave`]); so there is one place that decides, whatever has
+//! happened meanwhile. A trap that has not blocked and finds nothing takes the same decision in a few instructions
+//! ([`may_return`]); and one whose process waits, or lets others run, goes to the next process without the idle loop
+//! ([`change_to_next`]).
+//!
+//! # A core that does something else has no process
+//!
+//! Messages may launch kthreads, and may block, and either may take as long as it likes. So a core that has one gives up
+//! its process before it runs it: the process goes to the front of the queue, where an idle core is told of it, or this
+//! core finds it when it is done (K24). Its registers are in its context, wherever it goes on. There are three places where
+//! a core that has a process can come upon messages:
+//!
+//! 1. on the way out of a trap ([`leave`], [`change_to_next`]);
+//! 2. where a trap is about to block ([`before_block`]). If nothing waits, it leaves a message of its own behind, and
+//!    whatever comes until it has blocked comes behind that: so the core goes back to the process at once (K25), or gives it
+//!    up in the third place;
+//! 3. at the last look before ring 3 ([`go_on`]). What has come may be an immediate message, which runs by its interrupt
+//!    and tells nobody: so the core looks again before it halts, or the process that it has just given up could wait for
+//!    as long as nothing else happens.
+//!
+//! # Who is told of a process that is ready
+//!
+//! A core that halts, if one does that may run it; else all that are noted as idle ([`ready`]), which are about to halt or
+//! have kthreads to run. And then a core that runs a process has its turn timed: this one, if it does, or another. A core
+//! that is told goes on with whoever is next by that message itself ([`look`]): if a kthread has come in between, it finds
+//! that at its last look, and tells the others in its turn.
 //!
 //! # Turns
 //!
 //! A process that others wait for has its core for [`SLICE_NS`] at a time. A core's timer is armed only while it runs a
-//! process and another waits, so where nobody waits nothing ticks; or while the process has a limit to its time, which is
-//! looked at when a turn ends.
+//! process and another waits, so where nobody waits nothing ticks; or while the process has a limit to its time. All that
+//! the timer does is to have the core give up its process, as any message does: a process that does so behind whose back no
+//! turn has ended goes on with what is left of its turn, and one whose turn is over goes behind the others; or dies, if its
+//! time is.
 //!
 //! # Hazards
 //!
-//! 1. *A process is published before its context is saved.* Its state changes in a routine message, when the trap that
-//!    asked for it is over; never in the trap.
-//! 2. *A kthread is about to run where a process was.* The process goes back to the queue, to its front, where an idle core
-//!    finds it (K24).
-//! 3. *A dead process's tables stay loaded.* A core that has nobody to run loads the kernel's (K21).
+//! 1. *A process is published before its call is done.* Once its state says that it waits, or is ready, another core may run
+//!    it. So a call that makes it so is marked as done before that, and its trap does nothing in its name afterwards.
+//! 2. *A process is ready, and the core that made it so goes back to ring 3 without a look at the queue.* Whoever makes a
+//!    process ready on a core that runs another sees to it that the other's turn ends.
+//! 3. *A core counts as one that runs a process, and does something else.* It would be reminded in place of one that does, and
+//!    nobody's turn would end. Between two processes it may, with interrupts off.
+//! 4. *A dead process's tables stay loaded.* A core that has nobody to run loads the kernel's (K21).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::cell::Cell;
+use core::cell::{Cell, UnsafeCell};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
@@ -34,14 +62,14 @@ use super::ready::{self, End};
 use super::state::State;
 use crate::arch::user::{self, Context};
 use crate::arch::{self, MAX_CORES, clock, depth, irq, paging};
-use crate::kmsg;
+use crate::kmsg::{self, Immediate, Message, Routine};
 use crate::kthread;
 use crate::sync::depth::FROM_USER;
-use crate::sync::per_core;
+use crate::sync::{IrqSpinGuard, per_core};
 use crate::time::timer::Timer;
 
 /// How long a turn is, in nanoseconds.
-const SLICE_NS: u64 = 5_000_000;
+pub(super) const SLICE_NS: u64 = 5_000_000;
 
 /// What a core has to do with processes.
 ///
@@ -54,19 +82,29 @@ pub(crate) struct Here {
     loaded: Cell<*const Proc>,
     /// The context whose registers are in those that the kernel does not use.
     attached: Cell<*mut Context>,
-    /// The timer of the owner's turn, made when the core runs its first process: what every core has from the beginning is in
-    /// images without processes, too, and would keep the code there that it names.
-    turn: Cell<Option<&'static Timer>>,
+    /// None before it runs its first process.
+    own: Cell<Option<&'static Own>>,
     /// The call that the trap which runs is at, or 0 for a fault.
     call: Cell<usize>,
     /// Where the calls of its batch end.
     calls_end: Cell<usize>,
     /// When the owner's turn began, in nanoseconds of the clock.
     since_ns: Cell<u64>,
-    /// How long the owner may run from then on, in nanoseconds.
-    left_ns: Cell<u64>,
+    /// How long it lasts, in nanoseconds.
+    turn_ns: Cell<u64>,
+    /// Whether it ends though nobody else waits, because the owner's time is limited.
+    is_limited: Cell<bool>,
     /// Whether the timer of its turn is armed.
     is_timed: Cell<bool>,
+}
+
+/// What a core has of its own once it runs processes. Made then: what every core has from the beginning is in images without
+/// processes, too, and would keep the code there that it names.
+struct Own {
+    /// Of the owner's turn.
+    turn: Timer,
+    /// [`before_block`] leaves it behind.
+    go_on: UnsafeCell<Message>,
 }
 
 per_core! {
@@ -74,16 +112,17 @@ per_core! {
         owner: Cell::new(ptr::null()),
         loaded: Cell::new(ptr::null()),
         attached: Cell::new(ptr::null_mut()),
-        turn: Cell::new(None),
+        own: Cell::new(None),
         call: Cell::new(0),
         calls_end: Cell::new(0),
         since_ns: Cell::new(0),
-        left_ns: Cell::new(u64::MAX),
+        turn_ns: Cell::new(SLICE_NS),
+        is_limited: Cell::new(false),
         is_timed: Cell::new(false),
     };
 }
 
-/// Cores that run a process, by bits.
+/// Cores that run a process, or are between two, by bits.
 static RUNNING: [AtomicU64; MAX_CORES.div_ceil(64)] = [const { AtomicU64::new(0) }; MAX_CORES.div_ceil(64)];
 
 /// The running core's.
@@ -121,6 +160,13 @@ pub(super) fn call() -> (usize, usize) {
     (here.call.get(), here.calls_end.get())
 }
 
+/// Where the batch of the trap that runs ends. Interrupts off.
+#[inline(always)]
+pub(crate) fn end_of_batch() -> usize {
+    // SAFETY: interrupts are off.
+    unsafe { here() }.calls_end.get()
+}
+
 /// For the way in of system calls, which is assembly: where a core's words are, from its distance (`gs:[0]`) on.
 pub(crate) mod offsets {
     use core::mem::offset_of;
@@ -146,37 +192,79 @@ pub(crate) fn may_return() -> bool {
 /// loop, on this stack, of which nothing is needed any more.
 pub(crate) fn leave() -> ! {
     irq::disable();
-    let launches = kmsg::peek_routine().is_some_and(kthread::is_launch);
-    if launches && !user::current().is_null() {
-        // SAFETY: interrupts are off.
-        give_up_core(unsafe { here() }, Next::Ready(End::Front));
+    // SAFETY: interrupts are off.
+    let here = unsafe { here() };
+    if user::current().is_null() {
+        runs_nobody();
+    } else {
+        make_way(here);
     }
     kthread::rename_current(None);
     // SAFETY: the callers' word.
     unsafe { kthread::restart_idle() }
 }
 
-/// What the idle loop does where it finds no message. Interrupts off, and again when it returns; says whether there is somebody
-/// to go on with, for whom a message has come first.
+/// Gives up this core's process, which it has, if a message waits, and says whether one does. Interrupts off.
+#[inline(always)]
+fn make_way(here: &Here) -> bool {
+    let has_message = kmsg::has_routine();
+    if has_message {
+        give_up_core(here, Next::Ready(End::Front));
+    }
+    has_message
+}
+
+/// A trap from ring 3 is about to block. Interrupts off.
+#[inline(always)]
+pub(super) fn before_block() {
+    // SAFETY: interrupts are off.
+    let here = unsafe { here() };
+    if make_way(here) {
+        return;
+    }
+    let Some(own) = here.own.get() else { unreachable!("a core that ring 3 left has gone there") };
+    // SAFETY: not in a queue: it was taken before the core went to ring 3, where this trap came from.
+    let is_first = unsafe { kmsg::try_post_here(NonNull::new_unchecked(own.go_on.get())) };
+    if !is_first {
+        // Another core has sent something since the look above.
+        make_way(here);
+    }
+}
+
+/// What [`before_block`] leaves behind.
+///
+/// # Safety
+/// As for [`Run`](kmsg::Run): called by the idle loop, interrupts off.
+unsafe fn go_on_after_block(_: NonNull<Message>, _: kmsg::Here) {
+    // Whatever it says, the idle loop looks again.
+    let _ = go_on();
+    // SAFETY: between things they are on.
+    unsafe { irq::enable() };
+}
+
+/// The message that has a core go on with whoever is next. That there is one is why the core has given up the process that
+/// it had.
+fn look(_: Routine) {
+    irq::disable();
+    // As above.
+    let _ = go_on();
+    // SAFETY: between things they are on.
+    unsafe { irq::enable() };
+}
+
+/// What the idle loop does where it finds no message. Interrupts off, and again when it returns; says whether the core must
+/// not halt, because something has come that was to be done first.
 pub(super) fn go_on() -> bool {
     // SAFETY: interrupts are off, here and in all that is called.
     let here = unsafe { here() };
     if user::current().is_null() && !take_somebody(here) {
         return false;
     }
-    if !kmsg::prepare_to_leave() {
-        return true;
+    if kmsg::prepare_to_leave() {
+        go_to_ring_3(here)
     }
-    load(here, here.owner.get());
-    let context = user::current();
-    if here.attached.get() != context {
-        attach(here, context);
-    }
-    if !ready::is_empty() || here.left_ns.get() != u64::MAX {
-        time_turn(here);
-    }
-    // SAFETY: the context is the core's, attached, its process loaded; the idle loop needs nothing of its stack.
-    unsafe { user::resume(context) }
+    give_up_core(here, Next::Ready(End::Front));
+    true
 }
 
 /// Takes whoever is ready to this core, if somebody is, and says so.
@@ -191,17 +279,39 @@ fn take_somebody(here: &Here) -> bool {
     true
 }
 
+/// Goes to this core's process. Interrupts off; nothing waits for the core, which has said that it leaves.
+#[inline(always)]
+fn go_to_ring_3(here: &Here) -> ! {
+    load(here, here.owner.get());
+    let context = user::current();
+    if here.attached.get() != context {
+        attach(here, context);
+    }
+    if !ready::is_empty() || here.is_limited.get() {
+        time_turn(here);
+    }
+    // SAFETY: the context is the core's, attached, its process loaded; the idle loop needs nothing of its stack.
+    unsafe { user::resume(context) }
+}
+
 /// Puts the rest of the context, which is about to be resumed, into the core's registers.
 #[inline(never)]
 fn attach(here: &Here, context: *mut Context) {
-    if here.turn.get().is_none() {
-        here.turn.set(Some(Box::leak(Box::new(Timer::new(turn_is_over)))));
-        // SAFETY: interrupts are off; the handlers were set before there was a process.
-        unsafe { user::activate() };
+    if here.own.get().is_none() {
+        begin_to_run_processes(here);
     }
     // SAFETY: the caller resumes it; it is the core's.
     unsafe { (*context).attach() };
     here.attached.set(context);
+}
+
+#[cold]
+#[inline(never)]
+fn begin_to_run_processes(here: &Here) {
+    let go_on = UnsafeCell::new(Message::new(go_on_after_block));
+    here.own.set(Some(Box::leak(Box::new(Own { turn: Timer::new(turn_is_over), go_on }))));
+    // SAFETY: interrupts are off; the handlers were set before there was a process.
+    unsafe { user::activate() };
 }
 
 /// Nobody is to run here: notes it, unless somebody has come meanwhile, and forgets who was here.
@@ -215,6 +325,7 @@ fn idle(here: &Here) -> Option<Arc<Proc>> {
 }
 
 /// Takes a process that was ready to this core, unless it has died.
+#[inline(always)]
 fn adopt(here: &Here, proc: Arc<Proc>) {
     let core = arch::core_id();
     let mut inner = proc.inner.lock();
@@ -226,68 +337,83 @@ fn adopt(here: &Here, proc: Arc<Proc>) {
     inner.busy += 1;
     inner.turns += 1;
     inner.since_ns = clock::now_ns();
-    begin_turn(here, &proc, &inner);
+    here.since_ns.set(inner.since_ns);
+    here.turn_ns.set(inner.turn_left_ns.min(proc.limit_ns.saturating_sub(inner.run_ns)));
+    here.is_limited.set(proc.limit_ns != u64::MAX);
     drop(inner);
     ready::busy(core);
     // SAFETY: the process is this core's now, and so is its context.
     unsafe { user::set_current(proc.context.get()) };
     here.owner.set(Arc::into_raw(proc));
-    RUNNING[core / 64].fetch_or(1 << (core % 64), Ordering::Relaxed);
+    let (word, bit) = (&RUNNING[core / 64], 1 << (core % 64));
+    if word.load(Ordering::Relaxed) & bit == 0 {
+        word.fetch_or(bit, Ordering::Relaxed);
+    }
 }
 
-/// A turn of this core's process begins, whose time was counted just now.
-fn begin_turn(here: &Here, proc: &Proc, inner: &Inner) {
-    here.since_ns.set(inner.since_ns);
-    here.left_ns.set(if proc.limit_ns == u64::MAX { u64::MAX } else { proc.limit_ns.saturating_sub(inner.run_ns) });
+/// This core has no process, and does something else next. (Hazard 3.)
+fn runs_nobody() {
+    let core = arch::core_id();
+    let (word, bit) = (&RUNNING[core / 64], 1 << (core % 64));
+    if word.load(Ordering::Relaxed) & bit != 0 {
+        word.fetch_and(!bit, Ordering::Relaxed);
+    }
 }
 
 /// What becomes of a process that gives up its core.
 #[derive(Clone, Copy)]
 enum Next {
-    /// It wants the next one.
+    /// It wants the next one: before all others, unless its turn is over.
     Ready(End),
-    /// It waits, unless something has come for it.
+    /// It waits.
     Wait,
-    /// It is dying.
-    Nothing,
 }
 
-/// Takes the process off this core. Interrupts off.
+/// Takes the process off this core, which does something else next. Interrupts off.
 fn give_up_core(here: &Here, next: Next) {
-    let core = arch::core_id();
+    // Before others are told that it is ready.
+    runs_nobody();
+    let owner = here.owner.get();
+    // SAFETY: the core has an owner, which is alive.
+    take_off(here, owner, unsafe { &(*owner).inner }.lock(), next);
+}
+
+/// Takes `owner`, which is this core's, and whose lock the caller has, off the core. Interrupts off.
+#[inline(always)]
+fn take_off(here: &Here, owner: *const Proc, mut inner: IrqSpinGuard<'_, Inner>, next: Next) {
     let context = user::current();
     if here.attached.get() == context {
         // SAFETY: the one attached last; no other has run since.
         unsafe { (*context).detach() };
         here.attached.set(ptr::null_mut());
     }
-    // SAFETY: the core has an owner; interrupts are off.
-    let proc = unsafe {
-        user::set_current(ptr::null_mut());
-        Arc::from_raw(here.owner.replace(ptr::null()))
-    };
-    RUNNING[core / 64].fetch_and(!(1 << (core % 64)), Ordering::Relaxed);
-    let mut inner = proc.inner.lock();
+    // SAFETY: interrupts are off.
+    unsafe { user::set_current(ptr::null_mut()) };
+    here.owner.set(ptr::null());
+    // SAFETY: the core's reference.
+    let proc = unsafe { Arc::from_raw(owner) };
     inner.core = None;
     inner.count_time();
     inner.busy -= 1;
     let mut becomes_ready = None;
     if !inner.state.is_dying() {
+        let left_ns = inner.turn_left_ns.saturating_sub(inner.since_ns - here.since_ns.get());
+        inner.turn_left_ns = SLICE_NS;
         match next {
-            Next::Ready(end) => {
+            Next::Ready(_) if inner.run_ns >= proc.limit_ns => {
+                drop(inner);
+                return die(&proc, Exit::TimeLimit);
+            }
+            Next::Ready(End::Front) if left_ns > 0 => {
                 inner.state.become_state(State::RunnableS);
-                becomes_ready = Some(end);
+                inner.turn_left_ns = left_ns;
+                becomes_ready = Some(End::Front);
             }
-            Next::Wait => {
-                inner.state.become_state(State::Waiting);
-                // The state first, then the look; who posts does it the other way round. Both have the lock. (Races,
-                // processes 4.)
-                if proc.slot().notif_pending.load(Ordering::SeqCst) != 0 {
-                    inner.state.become_state(State::RunnableS);
-                    becomes_ready = Some(End::Back);
-                }
+            Next::Ready(_) => {
+                inner.state.become_state(State::RunnableS);
+                becomes_ready = Some(End::Back);
             }
-            Next::Nothing => {}
+            Next::Wait => inner.state.become_state(State::Waiting),
         }
     }
     let ends = inner.ends_now();
@@ -302,70 +428,74 @@ fn give_up_core(here: &Here, next: Next) {
 /// Puts a process whose state is RUNNABLE_S into the queue, and sees to it that somebody looks there. Interrupts off.
 pub(super) fn make_ready(proc: Arc<Proc>, end: End) {
     ready::push(proc, end);
-    let have_look = |core| kmsg::send_routine(core, |_| ());
     if let Some(core) = ready::take_idle_core(kmsg::is_halting) {
-        return have_look(core);
+        return kmsg::send_routine(core, look);
     }
     // The others, this one perhaps among them, are about to halt or have kthreads to run: they look when they come to it.
     while let Some(core) = ready::take_idle_core(|_| true) {
-        have_look(core);
+        kmsg::send_routine(core, look);
     }
-    remind_somebody();
+    // SAFETY: interrupts are off.
+    let here = unsafe { here() };
+    // If this core runs another process, it is as good as any, and need not be told. (Hazard 2.)
+    if here.owner.get().is_null() { remind_somebody() } else { time_turn(here) }
 }
 
-/// Has the process that runs on this core, if one does, let others run. Between things.
-pub(crate) fn yield_here() {
-    irq::disable();
-    if !user::current().is_null() && !ready::is_empty() {
-        // SAFETY: interrupts are off.
-        give_up_core(unsafe { here() }, Next::Ready(End::Back));
+/// Ends the trap of a call that is done, whose process lets others run. Interrupts off.
+pub(crate) fn let_others_run() -> ! {
+    depth::lower::<FROM_USER>();
+    // SAFETY: interrupts are off.
+    let here = unsafe { here() };
+    if !ready::is_empty() {
+        let owner = here.owner.get();
+        // SAFETY: the core has an owner, which is alive.
+        take_off(here, owner, unsafe { &(*owner).inner }.lock(), Next::Ready(End::Back));
     }
-    // SAFETY: between things they are on.
-    unsafe { irq::enable() };
+    change_to_next(here)
+}
+
+/// Ends the trap of a call that is done, whose process waits, unless something has come for it. Interrupts off.
+pub(crate) fn wait() -> ! {
+    depth::lower::<FROM_USER>();
+    // SAFETY: interrupts are off.
+    let here = unsafe { here() };
+    let owner = here.owner.get();
+    // SAFETY: the core has an owner, which is alive.
+    let proc = unsafe { &*owner };
+    let inner = proc.inner.lock();
+    // The look and the state have the lock between them, as have the other two of who posts. (Races, processes 4.)
+    if proc.slot().notif_pending.load(Ordering::SeqCst) == 0 {
+        take_off(here, owner, inner, Next::Wait);
+    } else {
+        drop(inner);
+    }
+    change_to_next(here)
+}
+
+/// The end of a trap that has not blocked: goes to the process that this core has or to the one that is next, or, if there
+/// is none or something waits for the core, to the idle loop. Interrupts off.
+#[inline(always)]
+fn change_to_next(here: &Here) -> ! {
+    // As on any way back that has not blocked, the core has said that it leaves, and looks.
+    if kmsg::has_routine() {
+        leave();
+    }
+    while user::current().is_null() {
+        match ready::take() {
+            Some(proc) => adopt(here, proc),
+            None => leave(),
+        }
+    }
+    go_to_ring_3(here)
 }
 
 /// Takes the core from a process, if it has one.
-pub(super) fn preempt(proc: Arc<Proc>) {
-    let core = proc.inner.lock().core;
-    if let Some(core) = core {
-        kmsg::send_routine(core, move |_| {
-            irq::disable();
-            // SAFETY: interrupts are off.
-            let here = unsafe { here() };
-            if here.owner.get() == Arc::as_ptr(&proc) {
-                give_up_core(here, Next::Ready(End::Back));
-            }
-            // SAFETY: between things they are on.
-            unsafe { irq::enable() };
-        });
+pub(super) fn preempt(proc: &Proc) {
+    let mut inner = proc.inner.lock();
+    if let Some(core) = inner.core {
+        inner.turn_left_ns = 0;
+        kmsg::send_routine(core, look);
     }
-}
-
-/// Has the process that runs on this core wait, unless something has come for it. Between things, after the trap in which
-/// the one at address `proc` asked for it.
-pub(crate) fn wait_here(proc: usize) {
-    irq::disable();
-    // SAFETY: interrupts are off.
-    let here = unsafe { here() };
-    // It may have lost the core since, and then looks again when it has one.
-    if here.owner.get().addr() == proc && !user::current().is_null() {
-        give_up_core(here, Next::Wait);
-    }
-    // SAFETY: between things they are on.
-    unsafe { irq::enable() };
-}
-
-/// Lets go of a process that is dying, as far as this core has it. Between things.
-pub(super) fn abandon(proc: &Arc<Proc>) {
-    irq::disable();
-    // SAFETY: interrupts are off.
-    let here = unsafe { here() };
-    if here.owner.get() == Arc::as_ptr(proc) {
-        give_up_core(here, Next::Nothing);
-    }
-    unload(here, proc);
-    // SAFETY: between things they are on.
-    unsafe { irq::enable() };
 }
 
 /// Nobody works for a process any more, and nobody will: cores that still have its space loaded are told, and its reference
@@ -373,25 +503,24 @@ pub(super) fn abandon(proc: &Arc<Proc>) {
 pub(super) fn finish(proc: &Arc<Proc>) {
     for core in proc.space.loaded_elsewhere(usize::MAX) {
         let proc = proc.clone();
-        kmsg::send_routine(core, move |_| forget_space(&proc));
+        kmsg::send_routine(core, move |_| forget(&proc));
     }
     // SAFETY: the reference that it has had to itself since it was made; this is done once.
     unsafe { Arc::decrement_strong_count(Arc::as_ptr(proc)) };
 }
 
-/// As [`abandon`], of the address space alone.
-fn forget_space(proc: &Arc<Proc>) {
+/// Has this core know nothing more of a process that is dying. Between things, where the core has no process: before it came
+/// to this message it has given that one up.
+pub(super) fn forget(proc: &Arc<Proc>) {
     irq::disable();
     // SAFETY: interrupts are off.
-    unload(unsafe { here() }, proc);
-    // SAFETY: between things they are on.
-    unsafe { irq::enable() };
-}
-
-fn unload(here: &Here, proc: &Arc<Proc>) {
+    let here = unsafe { here() };
+    debug_assert!(here.owner.get() != Arc::as_ptr(proc), "a core has a process and runs a message");
     if here.loaded.get() == Arc::as_ptr(proc) {
         load(here, ptr::null());
     }
+    // SAFETY: between things they are on.
+    unsafe { irq::enable() };
 }
 
 /// Has the space of `proc` loaded on this core, for a kthread that works for it. Stays so until the kthread blocks.
@@ -413,7 +542,6 @@ fn load(here: &Here, proc: *const Proc) {
     }
 }
 
-#[inline(never)]
 fn exchange_space(here: &Here, proc: *const Proc) {
     let core = arch::core_id();
     // SAFETY: a process that is named here is alive, and the caller has a reference to the one that is to be; its tables'
@@ -436,16 +564,15 @@ fn exchange_space(here: &Here, proc: *const Proc) {
 }
 
 /// Sees to it that the turn of this core's process ends. Interrupts off.
-#[inline(never)]
 fn time_turn(here: &Here) {
-    if let Some(turn) = here.turn.get().filter(|_| !here.is_timed.replace(true)) {
+    if let Some(own) = here.own.get().filter(|_| !here.is_timed.replace(true)) {
         // SAFETY: it stays where it is; it is armed here only, and not while it is.
-        unsafe { turn.arm(end_of_turn(here)) };
+        unsafe { own.turn.arm(end_of_turn(here)) };
     }
 }
 
 fn end_of_turn(here: &Here) -> u64 {
-    here.since_ns.get() + SLICE_NS.min(here.left_ns.get())
+    here.since_ns.get() + here.turn_ns.get()
 }
 
 /// In the timer's interrupt. What is to be done is done between things.
@@ -455,34 +582,7 @@ fn end_of_turn(here: &Here) -> u64 {
 unsafe fn turn_is_over(_: NonNull<Timer>) {
     // SAFETY: interrupts are off.
     unsafe { here() }.is_timed.set(false);
-    kmsg::send_routine(arch::core_id(), |_| end_turn());
-}
-
-/// Ends the turn of this core's process, if its time is over. Between things.
-fn end_turn() {
-    irq::disable();
-    // SAFETY: interrupts are off.
-    let here = unsafe { here() };
-    let mut dies = None;
-    // A turn that began after the timer was armed goes on; the timer is armed again on the way to ring 3.
-    if !user::current().is_null() && clock::now_ns() >= end_of_turn(here) {
-        // SAFETY: the core has an owner, which is alive.
-        let proc = unsafe { (*here.owner.get()).to_arc() };
-        let mut inner = proc.inner.lock();
-        inner.count_time();
-        begin_turn(here, &proc, &inner);
-        drop(inner);
-        if here.left_ns.get() == 0 {
-            dies = Some(proc);
-        } else if !ready::is_empty() {
-            give_up_core(here, Next::Ready(End::Back));
-        }
-    }
-    // SAFETY: between things they are on.
-    unsafe { irq::enable() };
-    if let Some(proc) = dies {
-        die(&proc, Exit::TimeLimit);
-    }
+    kmsg::send_routine(arch::core_id(), look);
 }
 
 /// Has some core that runs a process see to it that the turn ends. Interrupts off.
@@ -498,13 +598,17 @@ fn remind_somebody() {
             bits &= !(1 << (this % 64));
         }
         if bits != 0 {
-            return kmsg::send_immediate(n * 64 + bits.trailing_zeros() as usize, |_| {
-                // SAFETY: interrupts are off.
-                let here = unsafe { here() };
-                if !here.owner.get().is_null() && !ready::is_empty() {
-                    time_turn(here);
-                }
-            });
+            return kmsg::send_immediate(n * 64 + bits.trailing_zeros() as usize, remind);
         }
     }
+}
+
+/// Has the turn of this core's process end. If it has none any more, which it had just now, somebody else is reminded.
+fn remind(_: Immediate) {
+    if ready::is_empty() {
+        return;
+    }
+    // SAFETY: interrupts are off.
+    let here = unsafe { here() };
+    if here.owner.get().is_null() { remind_somebody() } else { time_turn(here) }
 }

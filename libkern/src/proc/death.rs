@@ -49,7 +49,7 @@ pub(crate) fn die(proc: &Arc<Proc>, exit: Exit) {
     *proc.record.exit.lock() = Some(exit);
     if let Some(core) = core {
         let proc = proc.clone();
-        kmsg::send_routine(core, move |_| current::abandon(&proc));
+        kmsg::send_routine(core, move |_| current::forget(&proc));
     }
     if ends {
         current::finish(proc);

@@ -36,8 +36,9 @@
 //! # Three things that a core knows
 //!
 //! Which process should run on it (*owner*), whose address space is loaded (*loaded*), and which context it goes back to
-//! (*current context*, `arch::user`). They are changed on their core only, in routine messages or where the core takes
-//! somebody from the ready queue, and ring 3 is entered in one place: [`current`], on behalf of the idle loop.
+//! (*current context*, `arch::user`). They are changed on their core only: on the way out of a trap, and where the core takes
+//! somebody from the ready queue. Ring 3 is entered in one place: [`current`], on behalf of the idle loop, or of a trap whose
+//! process waits.
 //!
 //! # References
 //!

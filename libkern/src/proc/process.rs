@@ -12,6 +12,7 @@ use mcp_abi::call::CallSet;
 use mcp_abi::handle::Handle;
 use mcp_abi::process::{Data, VcoreSlot};
 
+use super::current::SLICE_NS;
 use super::event::Alarm;
 use super::exit::Exit;
 use super::fault::Handler;
@@ -111,6 +112,8 @@ pub(super) struct Inner {
     /// How long it was on one, in nanoseconds, until `since_ns` of the clock; and since then, if it is on one.
     pub(super) run_ns: u64,
     pub(super) since_ns: u64,
+    /// How long its turn lasts, or what is left of it, in nanoseconds.
+    pub(super) turn_left_ns: u64,
     /// How many work for it: the core that it is on, kthreads, a message with the rest of a batch.
     pub(super) busy: usize,
     /// Calls that have blocked, by the first's address.
@@ -131,6 +134,7 @@ impl Inner {
             turns: 0,
             run_ns: 0,
             since_ns: 0,
+            turn_left_ns: SLICE_NS,
             busy: 0,
             blocked: ptr::null(),
             exit: None,

@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::process::Proc;
 use crate::arch::MAX_CORES;
+use crate::kthread::READY as LEN;
 use crate::sync::LeafLock;
 
 struct Queue {
@@ -24,11 +25,11 @@ struct Queue {
 unsafe impl Send for Queue {}
 
 static QUEUE: LeafLock<Queue> = LeafLock::new(Queue { first: ptr::null(), last: ptr::null() });
-/// How many are in the queue.
-static LEN: AtomicUsize = AtomicUsize::new(0);
-
 /// Cores that have found the queue empty, by bits.
 static IDLE: [AtomicU64; MAX_CORES.div_ceil(64)] = [const { AtomicU64::new(0) }; MAX_CORES.div_ceil(64)];
+
+/// At least as many as have a bit there, so that most need not look.
+static IDLE_CORES: AtomicUsize = AtomicUsize::new(0);
 
 /// Where a process that becomes ready goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub(super) enum End {
 }
 
 /// Puts a process into the queue. Cores have to be told afterwards. Interrupts off.
+#[inline(always)]
 pub(super) fn push(proc: Arc<Proc>, end: End) {
     let proc = Arc::into_raw(proc);
     QUEUE.with_interrupts_off(|queue| {
@@ -67,6 +69,7 @@ pub(super) fn push(proc: Arc<Proc>, end: End) {
 }
 
 /// The process that is next, if there is one. Interrupts off.
+#[inline(always)]
 pub(super) fn take() -> Option<Arc<Proc>> {
     if is_empty() {
         return None;
@@ -102,26 +105,36 @@ pub(super) fn note_idle(core: usize) {
     let (word, bit) = (&IDLE[core / 64], 1 << (core % 64));
     if word.load(Ordering::Relaxed) & bit == 0 {
         // SeqCst: before the look that follows. Partner: `take_idle_core`, which comes after a push.
-        word.fetch_or(bit, Ordering::SeqCst);
+        IDLE_CORES.fetch_add(1, Ordering::SeqCst);
+        if word.fetch_or(bit, Ordering::SeqCst) & bit != 0 {
+            // Somebody else has noted it, and counted.
+            IDLE_CORES.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
 /// Notes that `core`, the running one, runs somebody.
 pub(super) fn busy(core: usize) {
     let (word, bit) = (&IDLE[core / 64], 1 << (core % 64));
-    if word.load(Ordering::Relaxed) & bit != 0 {
-        word.fetch_and(!bit, Ordering::Relaxed);
+    if word.load(Ordering::Relaxed) & bit != 0 && word.fetch_and(!bit, Ordering::Relaxed) & bit != 0 {
+        IDLE_CORES.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// A core that was noted as idle and is `wanted`. The note is gone.
+#[inline(always)]
 pub(super) fn take_idle_core(wanted: impl Fn(usize) -> bool) -> Option<usize> {
+    if IDLE_CORES.load(Ordering::SeqCst) == 0 { None } else { find_idle_core(wanted) }
+}
+
+fn find_idle_core(wanted: impl Fn(usize) -> bool) -> Option<usize> {
     for (n, word) in IDLE.iter().enumerate() {
         let mut bits = word.load(Ordering::SeqCst);
         while bits != 0 {
             let bit = bits & bits.wrapping_neg();
             let core = n * 64 + bit.trailing_zeros() as usize;
             if wanted(core) && word.fetch_and(!bit, Ordering::SeqCst) & bit != 0 {
+                IDLE_CORES.fetch_sub(1, Ordering::Relaxed);
                 return Some(core);
             }
             bits &= !bit;

@@ -4,8 +4,6 @@ use mcp_abi::call::Error;
 
 use super::arguments::arguments;
 
-use crate::arch;
-use crate::kmsg;
 use crate::kthread::sync::{Aborted, Completion, Interrupted};
 use crate::proc::{self, Exit, Proc, current, umem};
 use crate::time::{Duration, Instant};
@@ -25,10 +23,9 @@ pub(super) extern "C" fn exit(proc: &Proc, call: usize) -> i64 {
     0
 }
 
-pub(super) extern "C" fn yield_core(_: &Proc, _: usize) -> i64 {
-    // Between things, when the trap is over and the context saved.
-    kmsg::send_routine(arch::core_id(), |_| current::yield_here());
-    0
+/// Comes back when others have run.
+pub(super) extern "C" fn yield_core(proc: &Proc, call: usize) -> i64 {
+    super::end_with(proc, call, current::let_others_run)
 }
 
 /// `deadline_ns`, or 0. Returns at once if an event is pending.
@@ -37,9 +34,7 @@ pub(super) extern "C" fn wait(proc: &Proc, call: usize) -> i64 {
     if deadline_ns != 0 {
         proc::set_alarm(proc, deadline_ns);
     }
-    let waiter = core::ptr::from_ref(proc).addr();
-    kmsg::send_routine(arch::core_id(), move |_| current::wait_here(waiter));
-    0
+    super::end_with(proc, call, current::wait)
 }
 
 /// `ns`; the most there is are for ever. Blocks; errors: aborted, limit, no memory.

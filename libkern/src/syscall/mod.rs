@@ -242,6 +242,28 @@ fn number_of(proc: &Proc, call: usize) -> Result<u32, Error> {
     Ok(u32::from_ne_bytes(number))
 }
 
+/// Does a call, the first of its batch, that takes the core from its process: the call is done, with 0, and what is left of
+/// the batch passed on, before `leave` ends the trap. (`proc::current`, hazard 1.)
+#[inline(always)]
+fn end_with(proc: &Proc, call: usize, leave: fn() -> !) -> i64 {
+    let next = call + CALL_LEN;
+    let end = current::end_of_batch();
+    // SAFETY: in range, as all calls of the batch; in a trap that has not blocked its process's space is loaded.
+    match unsafe { access::complete_call(call, 0) } {
+        Ok(None) => {}
+        _ => complete(proc, call, 0),
+    }
+    if !user::is_from_user() {
+        // That has blocked, with the rest of the batch passed on, and the process has gone on.
+        proc::end_blocked();
+    }
+    if end != next {
+        // SAFETY: the trap has not blocked, and its core refers to the process.
+        pass_on(unsafe { proc.to_arc() }, Rest { calls: next, count: (end - next) / CALL_LEN });
+    }
+    leave()
+}
+
 /// Says that a call is done, and posts its event. If the process has taken the struct away, nobody is told.
 extern "C" fn complete(proc: &Proc, call: usize, result: i64) {
     // SAFETY: in range; `attempt` has the space loaded.

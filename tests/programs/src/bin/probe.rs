@@ -37,6 +37,7 @@ fn main() {
         "spin_a_while" => spin_a_while(),
         "yield" => yields(),
         "wait" => wait(),
+        "alarm" => alarm(args.next()),
         "vectors" => vectors(),
         "residue" => residue(),
         "panic" => panic!("as was asked"),
@@ -214,6 +215,17 @@ fn wait() -> Outcome {
     call::one(number::WAIT, [1, 0, 0, 0, 0]).map_err(|_| 1u64)?;
     if pending.load(Ordering::SeqCst) == 0 {
         return Err(2);
+    }
+    Ok(0)
+}
+
+/// Waits until that time of the kernel's clock, in nanoseconds.
+fn alarm(deadline: Option<&str>) -> Outcome {
+    let deadline = deadline.and_then(|ns| ns.parse().ok()).ok_or(1u64)?;
+    let pending = &process::slot().notif_pending;
+    pending.store(0, Ordering::SeqCst);
+    while pending.load(Ordering::SeqCst) == 0 {
+        call::one(number::WAIT, [deadline, 0, 0, 0, 0]).map_err(|_| 1u64)?;
     }
     Ok(0)
 }

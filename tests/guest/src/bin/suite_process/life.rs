@@ -1,5 +1,6 @@
 //! From creation to the end.
 
+use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -7,7 +8,7 @@ use guest_tests::spin_until;
 use libkern::proc::{Exit, OnDenied, Proc, State, Stats};
 use libkern::testing::{Skipped, skip};
 use libkern::time::Instant;
-use libkern::{cpu, kthread};
+use libkern::{cpu, kmsg, kthread};
 use mcp_abi::call::{CallSet, number};
 
 use crate::support::{frames, nothing, probe, run, sleep_until, start, told};
@@ -246,4 +247,57 @@ fn many_processes_live_at_once() -> Result<(), Skipped> {
     let children: Vec<_> = children.into_iter().map(|created| created.run()).collect();
     assert!(children.iter().all(|child| child.wait() == Exit::Status(7)));
     Ok(())
+}
+
+/// A kthread that waits by looking again and again must not keep the process from running that it waits for: not where it is
+/// on the only core, and not where it comes to the core that the process is on.
+#[libkern::test(ids = ["K24"])]
+fn a_kthread_that_looks_and_yields_keeps_no_process_from_running() {
+    for _ in 0..5 {
+        let child = start(&["status", "5"]);
+        let began = Instant::now();
+        while child.try_wait().is_none() {
+            assert!(began.elapsed() < Duration::from_secs(20), "the process does not run");
+            kthread::yield_now();
+        }
+    }
+}
+
+#[libkern::test(ids = ["K24"])]
+fn a_kthread_that_comes_behind_another_message_does_not_keep_a_process_that_another_core_could_take()
+-> Result<(), Skipped> {
+    if cpu::count() < 2 {
+        return skip("there is one core");
+    }
+    for free in 0..cpu::count() {
+        let child = start(&["spin_a_while"]);
+        let looks: Vec<_> = (0..cpu::count())
+            .filter(|&core| core != free)
+            .map(|core| {
+                let child = child.clone();
+                // It looks until the process has ended, on a core that may be the process's.
+                let look = move || {
+                    let began = Instant::now();
+                    while child.try_wait().is_none() && began.elapsed() < Duration::from_secs(20) {
+                        kthread::yield_now();
+                    }
+                    child.try_wait().is_some()
+                };
+                let looks = kthread::Builder::new().core(core).spawn(look).expect("there is memory");
+                kmsg::send_routine(core, |_| ());
+                looks
+            })
+            .collect();
+        assert!(looks.into_iter().all(|looks| looks.join()), "the process does not run");
+        assert_eq!(child.wait(), Exit::Status(0));
+    }
+    Ok(())
+}
+
+/// Longer than it takes to notice a deadlock.
+#[libkern::test]
+fn a_process_that_waits_for_its_alarm_is_no_deadlock() {
+    let deadline = Instant::now() + Duration::from_millis(1500);
+    assert_eq!(run(&["alarm", &format!("{}", deadline.as_nanos())]), Exit::Status(0));
+    assert!(Instant::now() >= deadline);
 }
