@@ -1,7 +1,8 @@
 //! Noticing that nothing will ever happen again.
 //!
 //! When the last core goes to sleep, nothing waits in an inbox, no timer is armed and no device is expected to say
-//! anything, then whatever sleeps sleeps for ever: a deadlock. The core that finds this looks again after
+//! anything, then whatever sleeps sleeps for ever: a deadlock. Processes are no exception: one that waits, and is on no core,
+//! is woken by a core that runs something, by its alarm, which is a timer, or by a device. The core that finds this looks again after
 //! [`CONFIRM_NS`], by when what was on its way has arrived; if no core has woken until then, the image ends with a list
 //! of who sleeps on what.
 //!
@@ -137,7 +138,7 @@ unsafe fn confirm(_: NonNull<Timer>) {
     let is_suspected = SUSPECTED_BY.load(Ordering::SeqCst) == arch::core_id() + 1;
     if is_suspected && kmsg::halting() == smp::up() && is_silent() {
         DEADLOCK.store(true, Ordering::Relaxed);
-        panic!("deadlock: all kthreads sleep, no timer is armed, and no device is expected to wake one");
+        panic!("deadlock: all kthreads sleep and all processes wait, no timer is armed, and no device is expected to wake one");
     }
 }
 
