@@ -65,7 +65,7 @@ use crate::arch::{self, MAX_CORES, clock, depth, irq, paging};
 use crate::kmsg::{self, Immediate, Message, Routine};
 use crate::kthread;
 use crate::sync::depth::FROM_USER;
-use crate::sync::{IrqSpinGuard, per_core};
+use crate::sync::{SpinGuard, per_core};
 use crate::time::timer::Timer;
 
 /// How long a turn is, in nanoseconds.
@@ -328,7 +328,8 @@ fn idle(here: &Here) -> Option<Arc<Proc>> {
 #[inline(always)]
 fn adopt(here: &Here, proc: Arc<Proc>) {
     let core = arch::core_id();
-    let mut inner = proc.inner.lock();
+    // SAFETY: interrupts are off.
+    let mut inner = unsafe { proc.inner.lock_masked() };
     if inner.state.is_dying() {
         return;
     }
@@ -374,13 +375,13 @@ fn give_up_core(here: &Here, next: Next) {
     // Before others are told that it is ready.
     runs_nobody();
     let owner = here.owner.get();
-    // SAFETY: the core has an owner, which is alive.
-    take_off(here, owner, unsafe { &(*owner).inner }.lock(), next);
+    // SAFETY: the core has an owner, which is alive; interrupts are off.
+    take_off(here, owner, unsafe { (*owner).inner.lock_masked() }, next);
 }
 
 /// Takes `owner`, which is this core's, and whose lock the caller has, off the core. Interrupts off.
 #[inline(always)]
-fn take_off(here: &Here, owner: *const Proc, mut inner: IrqSpinGuard<'_, Inner>, next: Next) {
+fn take_off(here: &Here, owner: *const Proc, mut inner: SpinGuard<'_, Inner>, next: Next) {
     let context = user::current();
     if here.attached.get() == context {
         // SAFETY: the one attached last; no other has run since.
@@ -448,8 +449,8 @@ pub(crate) fn let_others_run() -> ! {
     let here = unsafe { here() };
     if !ready::is_empty() {
         let owner = here.owner.get();
-        // SAFETY: the core has an owner, which is alive.
-        take_off(here, owner, unsafe { &(*owner).inner }.lock(), Next::Ready(End::Back));
+        // SAFETY: the core has an owner, which is alive; interrupts are off.
+        take_off(here, owner, unsafe { (*owner).inner.lock_masked() }, Next::Ready(End::Back));
     }
     change_to_next(here)
 }
@@ -462,7 +463,8 @@ pub(crate) fn wait() -> ! {
     let owner = here.owner.get();
     // SAFETY: the core has an owner, which is alive.
     let proc = unsafe { &*owner };
-    let inner = proc.inner.lock();
+    // SAFETY: interrupts are off.
+    let inner = unsafe { proc.inner.lock_masked() };
     // The look and the state have the lock between them, as have the other two of who posts. (Races, processes 4.)
     if proc.slot().notif_pending.load(Ordering::SeqCst) == 0 {
         take_off(here, owner, inner, Next::Wait);

@@ -48,7 +48,8 @@ pub(super) fn hint(proc: &Proc, kind: u32) {
 fn wake_after(proc: &Proc, publish: impl FnOnce(&VcoreSlot, &mut u32)) {
     // Until the process is in the queue.
     let _off = IrqGuard::new();
-    let mut inner = proc.inner.lock();
+    // SAFETY: interrupts are off.
+    let mut inner = unsafe { proc.inner.lock_masked() };
     if inner.state.is_dying() {
         return;
     }

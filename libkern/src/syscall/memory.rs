@@ -22,11 +22,8 @@ fn error_of(error: SpaceError) -> i64 {
     .to_result()
 }
 
-/// What is to be mapped: memory of its own, or of a region that it was passed and may use so.
+/// What is to be mapped of a region that it was passed and may use so.
 fn content_of(proc: &Proc, rights: UserRights, handle: u64, offset: u64, len: u64) -> Result<Content, Error> {
-    if handle == number::ANONYMOUS {
-        return if offset == 0 { Ok(Content::Zero) } else { Err(Error::Invalid) };
-    }
     let handle = Handle::from_word(handle).ok_or(Error::BadHandle)?;
     let wanted = match rights {
         UserRights::Read => Rights::MAP | Rights::READ,
@@ -54,10 +51,26 @@ pub(super) extern "C" fn map(proc: &Proc, call: usize) -> i64 {
     if len == 0 {
         return Error::Invalid.to_result();
     }
-    let content = match content_of(proc, rights, handle, offset, len) {
-        Ok(content) => content,
-        Err(error) => return error.to_result(),
-    };
+    if handle != number::ANONYMOUS {
+        return map_region(proc, address, len, rights, handle, offset);
+    }
+    if offset != 0 {
+        return Error::Invalid.to_result();
+    }
+    map_content(proc, address, len, rights, Content::Zero)
+}
+
+#[cold]
+#[inline(never)]
+fn map_region(proc: &Proc, address: u64, len: u64, rights: UserRights, handle: u64, offset: u64) -> i64 {
+    match content_of(proc, rights, handle, offset, len) {
+        Ok(content) => map_content(proc, address, len, rights, content),
+        Err(error) => error.to_result(),
+    }
+}
+
+#[inline(always)]
+fn map_content(proc: &Proc, address: u64, len: u64, rights: UserRights, content: Content) -> i64 {
     let (Ok(address), Ok(len)) = (usize::try_from(address), usize::try_from(len)) else {
         return Error::Invalid.to_result();
     };

@@ -247,6 +247,16 @@ fn check_range(range: &Range<usize>) -> Result<(), SpaceError> {
     if is_right { Ok(()) } else { Err(SpaceError::BadRange) }
 }
 
+/// Takes `range` out of the regions, of which some may be shared: who does so may be the last who has their frames.
+#[inline(never)]
+fn remove_any(regions: &mut Regions<Content>, range: &Range<usize>, flush: &mut Flush) -> Result<(), SpaceError> {
+    let shared = regions.touching(range).filter(|region| region.backing.is_shared()).count();
+    if !flush.reserve_shared(shared) {
+        return Err(SpaceError::OutOfMemory);
+    }
+    Ok(regions.remove(range, |content| flush.keep(content))?)
+}
+
 impl Space {
     /// An empty one that may have `limit_frames`. The upper half is that of the table at `kernel_root`, if there is one.
     ///
@@ -347,11 +357,9 @@ impl Space {
         if !flush.has_room() && !flush.reserve(tables.count(range.clone())) {
             return Err(SpaceError::OutOfMemory);
         }
-        let shared = regions.touching(&range).filter(|region| region.backing.is_shared()).count();
-        if !flush.reserve_shared(shared) {
-            return Err(SpaceError::OutOfMemory);
+        if !regions.remove_plain(&range) {
+            remove_any(regions, &range, flush)?;
         }
-        regions.remove(&range, |content| flush.keep(content))?;
         tables.unmap(range, |_, leaf| flush.add(&leaf));
         if flush.frames() > 0 {
             books.set_used(books.used - flush.frames());

@@ -126,4 +126,9 @@ impl Backing for Content {
     fn is_fixed(&self) -> bool {
         matches!(self, Content::Fixed)
     }
+
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        matches!(self, Content::Zero)
+    }
 }

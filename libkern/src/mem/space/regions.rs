@@ -23,6 +23,9 @@ pub trait Backing: Clone {
 
     /// Whether a process may unmap it, and change what it may do with it.
     fn is_fixed(&self) -> bool;
+
+    /// Whether it is memory of the space's own, of which nobody else knows, and of no content.
+    fn is_plain(&self) -> bool;
 }
 
 /// A range of addresses with one meaning.
@@ -178,22 +181,25 @@ impl<B: Backing> Regions<B> {
     ///
     /// # Errors
     /// [`RegionError::Absent`], [`RegionError::Fixed`], [`RegionError::TooMany`]. Nothing is changed then.
-    pub fn remove(&mut self, range: &Range<usize>, mut removed: impl FnMut(B)) -> Result<(), RegionError> {
-        let is_all_of =
-            |at: &usize| self.list.get(*at).is_some_and(|region| region.range == *range && !region.backing.is_fixed());
-        let known = Some(self.last.get()).filter(is_all_of);
-        match known.or_else(|| Some(self.below(range.start)).filter(is_all_of)) {
-            // As most are: a whole one, and often the last one.
-            Some(at) => {
-                let region = if at + 1 == self.list.len() { self.list.pop() } else { Some(self.list.remove(at)) };
-                region.into_iter().for_each(|region| removed(region.backing));
-            }
-            None => {
-                let (first, end) = self.isolate(range, |_| Ok(()))?;
-                self.list.drain(first..end).for_each(|region| removed(region.backing));
-            }
-        }
+    pub fn remove(&mut self, range: &Range<usize>, removed: impl FnMut(B)) -> Result<(), RegionError> {
+        let (first, end) = self.isolate(range, |_| Ok(()))?;
+        self.list.drain(first..end).map(|region| region.backing).for_each(removed);
         Ok(())
+    }
+
+    /// As [`remove`](Self::remove), quickly, if `range` is one whole region of plain memory, as most are. Says whether it was.
+    #[inline(always)]
+    pub fn remove_plain(&mut self, range: &Range<usize>) -> bool {
+        let is_it =
+            |at: &usize| self.list.get(*at).is_some_and(|region| region.range == *range && region.backing.is_plain());
+        let known = Some(self.last.get()).filter(is_it);
+        let Some(at) = known.or_else(|| Some(self.below(range.start)).filter(is_it)) else { return false };
+        if at + 1 == self.list.len() {
+            self.list.pop();
+        } else {
+            self.list.remove(at);
+        }
+        true
     }
 
     /// Changes what may be done in `range`.
@@ -321,6 +327,10 @@ mod tests {
         fn is_fixed(&self) -> bool {
             *self == Mock::Fixed
         }
+
+        fn is_plain(&self) -> bool {
+            *self == Mock::Own
+        }
     }
 
     /// Pages of the model.
@@ -423,6 +433,7 @@ mod tests {
                     Change::Insert(range, rights, may_write, backing) => {
                         insert(&mut regions, Region { range: bytes(&range), rights, may_write, backing })
                     }
+                    Change::Remove(range) if regions.remove_plain(&bytes(&range)) => Ok(()),
                     Change::Remove(range) => regions.remove(&bytes(&range), drop),
                     Change::Protect(range, rights) => regions.protect(&bytes(&range), rights),
                 };

@@ -49,6 +49,11 @@ impl Backing for Nothing {
     fn is_fixed(&self) -> bool {
         false
     }
+
+    fn is_plain(&self) -> bool {
+        // Either way of taking it away comes to the same.
+        true
+    }
 }
 
 /// Calls one behind the other, of 64 bytes each. What they say is decoded as the kernel does it, and those about memory are
@@ -81,7 +86,8 @@ fn change(regions: &mut Regions<Nothing>, number: u32, range: Range<usize>, bits
         && range.end.is_multiple_of(PAGE_SIZE);
     let rights = rights_of(bits);
     assert_eq!(rights.is_some(), matches!(bits & !rights::WRITE & !rights::EXECUTE, 1) && bits != 7);
-    if number == number::UNMAP && is_right && regions.remove(&range, drop).is_ok() {
+    let mut remove = || regions.remove_plain(&range) || regions.remove(&range, drop).is_ok();
+    if number == number::UNMAP && is_right && remove() {
         assert!(regions.find(range.start).is_none() && regions.find(range.end - 1).is_none());
     }
     let Some(rights) = rights else { return };

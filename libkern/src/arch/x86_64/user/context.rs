@@ -162,10 +162,15 @@ impl Context {
     ///
     /// # Safety
     /// The context is the one that was attached to this core last, which has run no other since. Interrupts off.
+    #[inline(always)]
     pub unsafe fn detach(&mut self) {
         if self.kind == Kind::Call {
             // SAFETY: a store of two bytes of our own.
             unsafe { asm!("fnstcw word ptr [{}]", in(reg) &raw mut self.fcw, options(nostack, preserves_flags)) };
+        }
+        if self.fs_base != 0 {
+            // SAFETY: as the next one finds it.
+            unsafe { write_msr(FS_BASE, 0) };
         }
     }
 
@@ -173,25 +178,26 @@ impl Context {
     /// for what came by a call the x87 state; so that of the process before nothing is left.
     ///
     /// # Safety
-    /// Interrupts off; the core resumes this context before any other.
+    /// Interrupts off; the core is active ([`activate`](super::activate)), the one attached before was detached, and the core
+    /// resumes this context before any other.
+    #[inline(always)]
     pub unsafe fn attach(&self) {
-        const KERNEL_GS_BASE: u32 = 0xc000_0102;
-        // SAFETY: null selectors are fine in ring 0, whose GS base is out of the way meanwhile; the bases are the process's.
+        // SAFETY: null selectors are fine in ring 0, whose GS base is out of the way meanwhile. The bases are null already: a
+        // process changes them by selectors only, which make them null, and FS's by a call, of which `detach` has taken care.
         unsafe {
             asm!(
                 "mov ds, {0:e}", "mov es, {0:e}", "mov fs, {0:e}",
                 "swapgs", "mov gs, {0:e}", "swapgs",
                 in(reg) 0, options(nostack, preserves_flags),
             );
-            write_msr(FS_BASE, self.fs_base);
-            write_msr(KERNEL_GS_BASE, 0);
+            if self.fs_base != 0 {
+                write_msr(FS_BASE, self.fs_base);
+            }
         }
         if self.kind == Kind::Call {
-            let initial = InitialState(initial_vector_state());
-            // SAFETY: the area is one that the instruction could have written; kernel code keeps nothing in these registers
-            // across the instruction but what the compiler is told of.
+            // SAFETY: kernel code keeps nothing in these registers; `resume` clears the vector registers.
             unsafe {
-                restore_vector_state(&initial.0);
+                reset_x87();
                 asm!("fldcw word ptr [{}]", in(reg) &raw const self.fcw, options(nostack, preserves_flags));
             }
         }
@@ -199,26 +205,31 @@ impl Context {
 }
 
 #[repr(align(64))]
-struct InitialState([u8; VECTOR_LEN]);
+struct InitialState(#[expect(dead_code, reason = "the processor reads it")] [u8; VECTOR_LEN]);
 
 /// What XRSTOR and FXRSTOR make the state of a new process of.
-fn initial_vector_state() -> [u8; VECTOR_LEN] {
+const fn initial_vector_state() -> [u8; VECTOR_LEN] {
     let mut state = [0; VECTOR_LEN];
-    state[FCW_AT..FCW_AT + 2].copy_from_slice(&FCW.to_le_bytes());
-    state[MXCSR_AT..MXCSR_AT + 4].copy_from_slice(&MXCSR.to_le_bytes());
+    [state[FCW_AT], state[FCW_AT + 1]] = FCW.to_le_bytes();
+    [state[MXCSR_AT], state[MXCSR_AT + 1], state[MXCSR_AT + 2], state[MXCSR_AT + 3]] = MXCSR.to_le_bytes();
     state
 }
 
+/// Makes the x87 state that of a new process. (`fninit` alone leaves what is in the registers.)
+///
 /// # Safety
-/// The area is aligned to 64 and one that XSAVE or FXSAVE could have written.
-unsafe fn restore_vector_state(state: &[u8; VECTOR_LEN]) {
-    let clobbered_by_c = state.as_ptr();
-    // SAFETY: the caller's word; every vector register is named as lost.
+/// Nobody needs what is in the x87 and MMX registers.
+#[inline(always)]
+unsafe fn reset_x87() {
+    static INITIAL: InitialState = InitialState(initial_vector_state());
+    const X87: u32 = 1;
+    // SAFETY: the area is aligned, and one that the instruction could have written; the caller's word, and every register
+    // that it writes is named as lost.
     unsafe {
         if HAS_XSAVE.load(Ordering::Relaxed) {
-            asm!("xrstor64 [rdi]", in("rdi") clobbered_by_c, in("eax") -1, in("edx") -1, clobber_abi("C"), options(nostack));
+            asm!("xrstor64 [{}]", in(reg) &INITIAL, in("eax") X87, in("edx") 0, options(nostack, preserves_flags));
         } else {
-            asm!("fxrstor64 [rdi]", in("rdi") clobbered_by_c, clobber_abi("C"), options(nostack));
+            asm!("fxrstor64 [rdi]", in("rdi") &INITIAL, clobber_abi("C"), options(nostack));
         }
     }
 }

@@ -47,7 +47,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use conquer_once::spin::OnceCell;
 use x86_64::VirtAddr;
-use x86_64::registers::model_specific::{Efer, EferFlags, LStar, SFMask, Star};
+use x86_64::registers::model_specific::{Efer, EferFlags, FsBase, KernelGsBase, LStar, SFMask, Star};
 use x86_64::registers::rflags::RFlags;
 use x86_64::structures::idt::{Entry, HandlerFunc, InterruptDescriptorTable};
 
@@ -180,6 +180,8 @@ pub unsafe fn activate() {
         LStar::write(VirtAddr::new(entry.addr() as u64));
         SFMask::write(masked);
         Efer::update(|efer| efer.insert(EferFlags::SYSTEM_CALL_EXTENSIONS));
+        FsBase::write(VirtAddr::zero());
+        KernelGsBase::write(VirtAddr::zero());
     }
 }
 
