@@ -102,7 +102,7 @@ impl Core {
 
     /// Whether the core has taken routine messages that it has not run.
     #[inline(always)]
-    fn has_pending(&self) -> bool {
+    pub(super) fn has_pending(&self) -> bool {
         const FIRST: usize = offset_of!(Core, local.0) + offset_of!(Local, pending) + List::FIRST;
         // SAFETY: a list is not empty if its first word is not zero.
         unsafe { arch::is_set_at::<FIRST, _>(self) }
@@ -151,6 +151,17 @@ impl Local {
         self.counts.kept += 1;
         // SAFETY: the caller's word.
         unsafe { self.pending.push_back(message) };
+    }
+
+    /// As [`keep`](Self::keep), where the core has taken none.
+    ///
+    /// # Safety
+    /// As for [`keep`](Self::keep).
+    #[inline(always)]
+    pub(super) unsafe fn keep_first(&mut self, message: NonNull<Message>) {
+        self.counts.kept += 1;
+        // SAFETY: the caller's word.
+        unsafe { self.pending.begin(message) };
     }
 
     /// The running core's.

@@ -106,6 +106,20 @@ impl List {
         self.first = message.as_ptr();
     }
 
+    /// Puts a message into the list, in which is none.
+    ///
+    /// # Safety
+    /// The message is the caller's, who gives it up.
+    #[cfg(not(all(loom, test)))]
+    #[inline(always)]
+    pub(super) unsafe fn begin(&mut self, message: NonNull<Message>) {
+        debug_assert!(self.first.is_null(), "the list is not empty");
+        // SAFETY: the caller's message. Relaxed: a list is one core's.
+        unsafe { message.as_ref() }.next.store(ptr::null_mut(), Ordering::Relaxed);
+        self.first = message.as_ptr();
+        self.last = message.as_ptr();
+    }
+
     /// Puts a message after the others.
     ///
     /// # Safety

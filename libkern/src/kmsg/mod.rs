@@ -82,6 +82,6 @@ on_metal! {
     pub use post::{
         broadcast_immediate, broadcast_routine, multicast_immediate, multicast_routine, send_immediate, send_routine,
     };
-    pub(crate) use post::{post_here, post_routine, try_post_here, send_immediate_borrowing, send_routine_borrowing};
+    pub(crate) use post::{post_here, post_routine, try_post_as_next, try_post_here, send_immediate_borrowing, send_routine_borrowing};
     pub use stats::{Stats, dump, stats};
 }

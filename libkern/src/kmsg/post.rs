@@ -178,6 +178,24 @@ pub(crate) unsafe fn try_post_here(message: NonNull<Message>) -> bool {
     }
 }
 
+/// As [`post_here`], unless this core has other messages: so it is the next. Says whether it did.
+///
+/// # Safety
+/// As for [`post_routine`].
+#[inline(always)]
+#[must_use]
+pub(crate) unsafe fn try_post_as_next(message: NonNull<Message>) -> bool {
+    // SAFETY: interrupts are off, and the references end here; the caller's message.
+    unsafe {
+        let here = Core::here();
+        if here.has_pending() || here.has_routine() {
+            return false;
+        }
+        here.local().keep_first(message);
+        true
+    }
+}
+
 /// To another core.
 ///
 /// # Safety

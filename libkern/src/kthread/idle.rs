@@ -141,10 +141,16 @@ pub(crate) unsafe fn restart() -> ! {
     unsafe { restart_at(current().0.as_ref().bounds.hi, again) }
 }
 
-/// Gives the running kthread, which works for somebody, that one's name; or, with none, that of the idle loop again.
-pub(crate) fn rename_current(new: Option<&Name>) {
+/// Gives the running kthread, which works for somebody, that one's name.
+#[inline(always)]
+pub(crate) fn rename_current(new: &Name) {
     // SAFETY: the running kthread is alive, and its name its own to change.
-    unsafe { current().0.as_ref() }.name.set(new.map_or_else(name, |&new| new));
+    unsafe { current().0.as_ref() }.name.set(*new);
+}
+
+/// Gives the running kthread the idle loop's name again.
+pub(crate) fn unname_current() {
+    rename_current(&name());
 }
 
 extern "C" fn again() -> ! {

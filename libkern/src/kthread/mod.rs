@@ -74,7 +74,7 @@ on_metal! {
     pub use dump::{Description, current_description, dump};
     pub(crate) use dump::{description_on, dump_stopped};
     pub(crate) use thread::Name;
-    pub(crate) use idle::{READY, rename_current, restart as restart_idle, run as run_idle, set_idle_hook};
+    pub(crate) use idle::{READY, rename_current, restart as restart_idle, run as run_idle, set_idle_hook, unname_current};
     pub use idle::{finish, set_idle_poll};
     pub(crate) use pool::adopt_running;
     pub use pool::{DEFAULT_STACK, MAX_STACK, MIN_STACK, SpawnError, trim};

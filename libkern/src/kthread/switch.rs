@@ -63,18 +63,19 @@ fn spare() -> &'static core::cell::Cell<Option<NonNull<Kthread>>> {
     &unsafe { SPARE.get_unguarded() }.0
 }
 
-/// Whether this core can go on if the running kthread blocks next, or can be made to without what memory is kept back. Any
-/// context but NMI; does not block. For who blocks at the wish of somebody that is not trusted.
+/// Whether this core can go on if the running kthread blocks next, or can be made to without what memory is kept back.
+/// Interrupts off; does not block. For who blocks at the wish of somebody that is not trusted.
+#[inline(always)]
 pub(crate) fn has_spare() -> bool {
-    let flags = irq::save_and_disable();
+    spare().get().is_some() || can_have_spare()
+}
+
+#[cold]
+#[inline(never)]
+fn can_have_spare() -> bool {
     let spare = spare();
-    if spare.get().is_none() {
-        spare.set(pool::spare_if_plenty());
-    }
-    let is_there = spare.get().is_some();
-    // SAFETY: the innermost.
-    unsafe { irq::restore(flags) };
-    is_there
+    spare.set(pool::spare_if_plenty());
+    spare.get().is_some()
 }
 
 /// The kthread that runs.

@@ -201,25 +201,24 @@ impl Wait {
     }
 }
 
-/// A short name, cut at a character's end. Three words, and copied as such.
+/// A short name, cut at a character's end: its length and its bytes. Three words, and copied as such, being one array.
 #[derive(Clone, Copy)]
 #[repr(align(8))]
-pub(crate) struct Name {
-    len: u8,
-    bytes: [u8; NAME_LEN],
-}
+pub(crate) struct Name([u8; 1 + NAME_LEN]);
 
 impl Name {
-    pub(super) const EMPTY: Name = Name { len: 0, bytes: [0; NAME_LEN] };
+    pub(super) const EMPTY: Name = Name([0; 1 + NAME_LEN]);
 
     pub(crate) fn new(name: &str) -> Self {
         let len = name.floor_char_boundary(NAME_LEN);
-        let mut bytes = [0; NAME_LEN];
-        bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
-        Name { len: len as u8, bytes }
+        let mut bytes = [0; 1 + NAME_LEN];
+        bytes[0] = len as u8;
+        bytes[1..=len].copy_from_slice(&name.as_bytes()[..len]);
+        Name(bytes)
     }
 
     pub(super) fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or("?")
+        let [len, bytes @ ..] = &self.0;
+        core::str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or("?")
     }
 }

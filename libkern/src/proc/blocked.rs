@@ -10,7 +10,7 @@
 //! Page faults come the same way, and have no call.
 //!
 //! A call that has blocked keeps a kernel stack, which the process does not pay for. So there are at most [`MAX_BLOCKED`],
-//! and one that would block for as long as the process likes asks first ([`may_block`]).
+//! and one that would block for as long as the process likes asks first ([`will_block`]).
 //!
 //! # Hazards
 //!
@@ -57,32 +57,57 @@ fn place() -> *mut Blocked {
     user::reserved().cast()
 }
 
-/// For a call that is sure to block: makes it a kthread's work, if it is not, where otherwise whatever blocks would have to
-/// find out that it may. No lock is held, and no guard of interrupts.
+/// For a call of `proc` that is about to block for as long as that likes: makes it a kthread's work, if it is not, where
+/// otherwise whatever blocks would have to find out that it may. No lock is held, and no guard of interrupts.
+///
+/// # Errors
+/// [`Error::Limit`]: as many have blocked as may. [`Error::NoMemory`]: there is none for its core to go on with. Nothing has
+/// happened then.
 #[inline(always)]
-pub(crate) fn will_block() {
-    if user::is_from_user() {
-        begin();
+pub(crate) fn will_block(proc: &Proc) -> Result<(), Error> {
+    if user::is_from_user() { begin(MAX_BLOCKED) } else { may_block(proc) }
+}
+
+/// As [`will_block`], of a call that is a kthread's work already, and in the list.
+#[cold]
+#[inline(never)]
+fn may_block(proc: &Proc) -> Result<(), Error> {
+    let inner = proc.inner.lock();
+    if inner.blocked_count > MAX_BLOCKED {
+        return Err(Error::Limit);
     }
+    // Still with interrupts off.
+    if kthread::has_spare() { Ok(()) } else { Err(Error::NoMemory) }
 }
 
 /// What `sync::depth` calls where a trap from ring 3 is about to block.
 pub(super) fn on_block() {
-    begin();
+    let done = begin(usize::MAX);
+    debug_assert!(done.is_ok(), "there is no limit");
 }
 
-/// Makes the trap that runs a kthread's work.
+/// Makes the trap that runs a kthread's work, unless `most` calls have blocked already, or there is a limit and the core has
+/// nothing to go on with.
 #[inline(always)]
-fn begin() {
+fn begin(most: usize) -> Result<(), Error> {
     irq::disable();
-    // SAFETY: the trap has not blocked yet; the reference is counted before the core can lose the process.
-    let proc = unsafe { current::owner().to_arc() };
-    let (call, end) = current::call();
+    if most < usize::MAX && !kthread::has_spare() {
+        return Err(Error::NoMemory);
+    }
+    // SAFETY: the trap has not blocked yet.
+    let (owner, call, end) = unsafe { current::owner_and_call() };
     let me = kthread::current();
     let place = place();
+    let proc;
     let is_dying = {
         // SAFETY: they are turned on below.
-        let mut inner = unsafe { proc.inner.lock_masked() };
+        let mut inner = unsafe { owner.inner.lock_masked() };
+        if inner.blocked_count >= most {
+            return Err(Error::Limit);
+        }
+        // SAFETY: as above; counted before the core can lose the process.
+        proc = unsafe { owner.to_arc() };
+        inner.blocked_count += 1;
         inner.busy += 1;
         let first = inner.blocked;
         // SAFETY: reserved for this.
@@ -93,7 +118,7 @@ fn begin() {
     if is_dying {
         me.abort_slot().request();
     }
-    kthread::rename_current(Some(&proc.record.kthread_name));
+    kthread::rename_current(&proc.record.kthread_name);
     let calls = call + size_of::<Call>();
     if calls < end {
         let pass_on = PASS_ON.load(Ordering::Acquire);
@@ -107,6 +132,7 @@ fn begin() {
     depth::lower::<FROM_USER>();
     // SAFETY: a kthread's work from now on, in which nothing depends on them being off.
     unsafe { irq::enable() };
+    Ok(())
 }
 
 /// Whether the trap's work has blocked, and is the running kthread's.
@@ -142,6 +168,7 @@ pub(crate) fn listed<R>(proc: &Arc<Proc>, call: usize, work: impl FnOnce() -> R)
         let mut inner = proc.inner.lock();
         place.next.set(inner.blocked);
         inner.blocked = &raw const place;
+        inner.blocked_count += 1;
         inner.state.is_dying()
     };
     if is_dying {
@@ -154,27 +181,9 @@ pub(crate) fn listed<R>(proc: &Arc<Proc>, call: usize, work: impl FnOnce() -> R)
     done
 }
 
-/// Whether another call of the process may block for as long as it likes, next. Asked before it does.
-///
-/// # Errors
-/// [`Error::Limit`]: as many have blocked as may. [`Error::NoMemory`]: there is none for its core to go on with.
-pub(crate) fn may_block(proc: &Proc) -> Result<(), Error> {
-    let inner = proc.inner.lock();
-    let (mut at, mut count) = (inner.blocked, 0);
-    // SAFETY: as in `abort`.
-    while let Some(place) = unsafe { at.as_ref() } {
-        count += 1;
-        at = place.next.get();
-    }
-    drop(inner);
-    if count >= MAX_BLOCKED {
-        return Err(Error::Limit);
-    }
-    if kthread::has_spare() { Ok(()) } else { Err(Error::NoMemory) }
-}
-
 fn leave_list(proc: &Proc, place: *const Blocked) {
     let mut inner = proc.inner.lock();
+    inner.blocked_count -= 1;
     // SAFETY: what is in the list is on the stack of a kthread that has not left it.
     unsafe {
         if ptr::eq(inner.blocked, place) {

@@ -153,11 +153,17 @@ pub(super) fn set_no_call() {
     here.calls_end.set(0);
 }
 
-/// The call that the trap that runs is at, and where its batch ends; zeros for none. Interrupts off.
-pub(super) fn call() -> (usize, usize) {
-    // SAFETY: interrupts are off.
-    let here = unsafe { here() };
-    (here.call.get(), here.calls_end.get())
+/// The process that the trap which runs came from, the call that it is at, and where its batch ends; zeros for none.
+///
+/// # Safety
+/// As for [`owner`].
+#[inline(always)]
+pub(super) unsafe fn owner_and_call<'a>() -> (&'a Proc, usize, usize) {
+    // SAFETY: as in `owner`; the caller's word.
+    unsafe {
+        let here = here();
+        (&*here.owner.get(), here.call.get(), here.calls_end.get())
+    }
 }
 
 /// Where the batch of the trap that runs ends. Interrupts off.
@@ -196,22 +202,12 @@ pub(crate) fn leave() -> ! {
     let here = unsafe { here() };
     if user::current().is_null() {
         runs_nobody();
-    } else {
-        make_way(here);
-    }
-    kthread::rename_current(None);
-    // SAFETY: the callers' word.
-    unsafe { kthread::restart_idle() }
-}
-
-/// Gives up this core's process, which it has, if a message waits, and says whether one does. Interrupts off.
-#[inline(always)]
-fn make_way(here: &Here) -> bool {
-    let has_message = kmsg::has_routine();
-    if has_message {
+    } else if kmsg::has_routine() {
         give_up_core(here, Next::Ready(End::Front));
     }
-    has_message
+    kthread::unname_current();
+    // SAFETY: the callers' word.
+    unsafe { kthread::restart_idle() }
 }
 
 /// A trap from ring 3 is about to block. Interrupts off.
@@ -219,15 +215,14 @@ fn make_way(here: &Here) -> bool {
 pub(super) fn before_block() {
     // SAFETY: interrupts are off.
     let here = unsafe { here() };
-    if make_way(here) {
-        return;
-    }
-    let Some(own) = here.own.get() else { unreachable!("a core that ring 3 left has gone there") };
-    // SAFETY: not in a queue: it was taken before the core went to ring 3, where this trap came from.
-    let is_first = unsafe { kmsg::try_post_here(NonNull::new_unchecked(own.go_on.get())) };
-    if !is_first {
-        // Another core has sent something since the look above.
-        make_way(here);
+    // SAFETY: the core has it since before it went to ring 3, where this trap came from. And before that it was taken from
+    // the queue, if it was in one.
+    let is_next = unsafe {
+        let own = here.own.get().unwrap_unchecked();
+        kmsg::try_post_as_next(NonNull::new_unchecked(own.go_on.get()))
+    };
+    if !is_next {
+        give_up_core(here, Next::Ready(End::Front));
     }
 }
 
@@ -236,6 +231,13 @@ pub(super) fn before_block() {
 /// # Safety
 /// As for [`Run`](kmsg::Run): called by the idle loop, interrupts off.
 unsafe fn go_on_after_block(_: NonNull<Message>, _: kmsg::Here) {
+    // SAFETY: interrupts are off.
+    let here = unsafe { here() };
+    // The core has said that it leaves when it went where the trap came from, and has not halted since.
+    let context = user::current();
+    if !context.is_null() && !kmsg::has_routine() {
+        go_to_ring_3(here, context)
+    }
     // Whatever it says, the idle loop looks again.
     let _ = go_on();
     // SAFETY: between things they are on.
@@ -261,7 +263,7 @@ pub(super) fn go_on() -> bool {
         return false;
     }
     if kmsg::prepare_to_leave() {
-        go_to_ring_3(here)
+        go_to_ring_3(here, user::current())
     }
     give_up_core(here, Next::Ready(End::Front));
     true
@@ -279,11 +281,10 @@ fn take_somebody(here: &Here) -> bool {
     true
 }
 
-/// Goes to this core's process. Interrupts off; nothing waits for the core, which has said that it leaves.
+/// Goes to this core's process, whose context that is. Interrupts off; nothing waits for the core, which has said that it leaves.
 #[inline(always)]
-fn go_to_ring_3(here: &Here) -> ! {
+fn go_to_ring_3(here: &Here, context: *mut Context) -> ! {
     load(here, here.owner.get());
-    let context = user::current();
     if here.attached.get() != context {
         attach(here, context);
     }
@@ -488,7 +489,7 @@ fn change_to_next(here: &Here) -> ! {
             None => leave(),
         }
     }
-    go_to_ring_3(here)
+    go_to_ring_3(here, user::current())
 }
 
 /// Takes the core from a process, if it has one.

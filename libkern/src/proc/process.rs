@@ -118,6 +118,8 @@ pub(super) struct Inner {
     pub(super) busy: usize,
     /// Calls that have blocked, by the first's address.
     pub(super) blocked: *const Blocked,
+    /// How many there are, and of those behind in a batch that is done later.
+    pub(super) blocked_count: usize,
     /// How it ends, once it is dying.
     pub(super) exit: Option<Exit>,
     /// Events that were put into the ring of vcore 0: what the process sees is a copy.
@@ -137,6 +139,7 @@ impl Inner {
             turn_left_ns: SLICE_NS,
             busy: 0,
             blocked: ptr::null(),
+            blocked_count: 0,
             exit: None,
             events_put: 0,
             is_over: false,

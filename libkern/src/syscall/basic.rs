@@ -40,10 +40,9 @@ pub(super) extern "C" fn wait(proc: &Proc, call: usize) -> i64 {
 /// `ns`; the most there is are for ever. Blocks; errors: aborted, limit, no memory.
 pub(super) extern "C" fn sleep(proc: &Proc, call: usize) -> i64 {
     let [ns] = arguments!(proc, call);
-    if let Err(error) = proc::may_block(proc) {
+    if let Err(error) = proc::will_block(proc) {
         return error.to_result();
     }
-    proc::will_block();
     let never = Completion::new();
     let outcome = if ns == u64::MAX {
         never.wait_abortable().map_err(|Aborted| Interrupted::Aborted)

@@ -9,7 +9,6 @@ use mcp_abi::handle::{Ended, Handle, Rights, ended};
 use super::arguments::arguments;
 
 use crate::proc::{self, Exit, Object, Proc, handles, umem};
-use crate::kthread::assert_may_block;
 
 /// The most that one call reads or writes, in bytes.
 const MOST: usize = 4096;
@@ -106,8 +105,7 @@ pub(super) extern "C" fn read(proc: &Proc, call: usize) -> i64 {
         if !umem::is_in_range(address as usize, bytes.len()) {
             return Err(Error::BadAddress);
         }
-        proc::may_block(proc)?;
-        assert_may_block(|| "reading a file");
+        proc::will_block(proc)?;
         let len = file.read(offset, &mut bytes)?.min(bytes.len());
         drop(file);
         umem::write(proc, address as usize, &bytes[..len])?;
@@ -129,8 +127,7 @@ pub(super) extern "C" fn write(proc: &Proc, call: usize) -> i64 {
                 Ok(bytes.len() as u64)
             }
             Stream::File(file) => {
-                proc::may_block(proc)?;
-                assert_may_block(|| "writing a file");
+                proc::will_block(proc)?;
                 Ok(file.write(offset, &bytes)?.min(bytes.len()) as u64)
             }
         }
@@ -155,7 +152,7 @@ pub(super) extern "C" fn child_wait(proc: &Proc, call: usize) -> i64 {
     let [child, out] = arguments!(proc, call);
     let run = || {
         let child = handles::with(proc, handle_of(child)?, Rights::READ, child_of)?;
-        proc::may_block(proc)?;
+        proc::will_block(proc)?;
         let exit = child.wait_abortable().map_err(|_| Error::Aborted)?;
         let (how, value) = match exit {
             Exit::Status(status) => (ended::STATUS, status),
