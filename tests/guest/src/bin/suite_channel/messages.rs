@@ -120,25 +120,22 @@ fn a_hostile_peer_harms_nobody() {
         let (region, mut ours, theirs) = rings(WORDS);
         let child = told(&["lie"]).pass(theirs, TALKS).pass(region, SHARED).run().unwrap();
         let (mut corrupt, mut into) = (false, [0; 100]);
-        let mut is_closed = false;
-        while child.try_wait().is_none() {
+        // It may have told all its lies before the first of them is heard. What is heard of the last one stays.
+        loop {
             match ours.receiver.recv(&mut into) {
                 Ok(len) => assert!(len <= into.len() && !corrupt),
+                Err(RecvError::Corrupt) if child.try_wait().is_some() => break,
                 Err(RecvError::Corrupt) => {
                     corrupt = true;
                     // Processes have the cores that kthreads leave.
                     kthread::sleep(Duration::from_micros(200));
                 }
-                Err(RecvError::Closed) => {
-                    is_closed = true;
-                    break;
-                }
+                Err(RecvError::Closed) => break,
                 Err(RecvError::TooLong(len)) => assert!(len > into.len() && len <= 8 * WORDS),
                 Err(other) => panic!("{other}"),
             }
             let _ = ours.sender.try_send(&into);
         }
         assert_eq!(child.wait(), Exit::Status(0));
-        assert!(corrupt || is_closed);
     }
 }
