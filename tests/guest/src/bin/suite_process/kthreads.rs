@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 
-use guest_tests::{Scatter, dawdle, spin_until};
+use guest_tests::{dawdle, spin_until};
 use libkern::arch::{core_block, user};
 use libkern::kthread::{Builder, JoinHandle};
-use libkern::proc::{Child, Exit};
+use libkern::proc::{Child, Exit, State};
 use libkern::testing::{Skipped, metric, skip};
 use libkern::{cpu, kmsg, kthread};
 
@@ -100,19 +100,26 @@ fn a_process_whose_core_a_kthread_takes_is_not_lost() {
 
 #[libkern::test]
 fn a_process_is_not_forgotten_for_an_immediate_message() -> Result<(), Skipped> {
+    static RAN: AtomicU64 = AtomicU64::new(0);
     if !(2..=8).contains(&cpu::count()) {
         return skip("needs another core, and a processor for each");
     }
-    let mut scatter = Scatter::new(7);
-    for _ in 0..600 / cpu::count() {
-        // Its core goes back to it by way of the idle loop each time, which the message comes upon anywhere.
-        let child = start(&["yield"]);
-        dawdle(scatter.below(10_000));
-        (1..cpu::count()).for_each(|core| kmsg::send_immediate(core, |_| ()));
-        // No other comes now that would have it remembered.
-        spin_until("the process to end", || child.try_wait().is_some());
-        assert_eq!(child.wait(), Exit::Status(0));
+    let child = start(&["spin"]);
+    let is_running = || child.state() == Some(State::RunningS);
+    let mut sent = 0;
+    for step in 0..2_000 {
+        spin_until("it to run", is_running);
+        // A routine message takes the process's core away, which looks for somebody when that has run: meanwhile an
+        // immediate message comes, sooner or later. No other comes after it that would have the process remembered.
+        (1..cpu::count()).for_each(|core| kmsg::send_routine(core, |_| ()));
+        dawdle(step);
+        (1..cpu::count()).for_each(|core| kmsg::send_immediate(core, |_| RAN.fetch_add(1, Ordering::Relaxed)));
+        sent += cpu::count() as u64 - 1;
+        spin_until("all of them to have run", || RAN.load(Ordering::Relaxed) == sent);
     }
+    spin_until("it to run", is_running);
+    child.kill();
+    assert_eq!(child.wait(), Exit::Killed);
     Ok(())
 }
 
