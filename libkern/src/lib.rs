@@ -42,6 +42,11 @@ on_metal! {
 macro_rules! include_program {
     ($name:literal) => {{
         const FILE: &[u8] = ::core::include_bytes!(::core::env!(::core::concat!("ROOST_PROGRAM_", $name)));
+        const SYMBOLS: &str = ::core::concat!(::core::env!(::core::concat!("ROOST_PROGRAM_SYMBOLS_", $name)), "\n");
+        #[used]
+        // SAFETY: not loaded (`image.ld`): lines for the tool, each with the path of a program's file.
+        #[unsafe(link_section = ".roost.programs")]
+        static SYMBOLS_OF: [u8; SYMBOLS.len()] = *SYMBOLS.as_bytes().first_chunk().unwrap();
         FILE
     }};
 }

@@ -25,7 +25,8 @@ pub use program::{isolated, program};
 pub fn image() {
     println!("cargo::rerun-if-changed=src");
     // rustc passes `-pie` before these; the last one wins.
-    let root = link_arguments(("image.ld", include_str!("../image.ld")), &["-static", "-no-pie"]);
+    let root =
+        link_arguments(("image.ld", include_str!("../image.ld")), &["-static", "-no-pie", "-Wl,--build-id=none"]);
     for problem in problems(&root) {
         println!("cargo::error={problem}");
     }
@@ -45,7 +46,6 @@ fn link_arguments((name, text): (&str, &str), arguments: &[&str]) -> PathBuf {
         "-nostdlib",
         "-Wl,-z,max-page-size=4096",
         "-Wl,-z,norelro",
-        "-Wl,--build-id=none",
         "-Wl,--no-eh-frame-hdr",
     ];
     let root =

@@ -1,8 +1,16 @@
 //! Programs of isolated processes: linking one, and putting one into an application's image.
+//!
+//! What goes into the image is a copy without symbols and debug information. The file that has them stays where cargo put it,
+//! and its path goes into a section of the image that is not loaded: from there `cargo roost` has the names of the functions
+//! in which processes die.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs, panic};
+
+use elf::ElfBytes;
+use elf::abi::PT_LOAD;
+use elf::endian::LittleEndian;
 
 use crate::link_arguments;
 
@@ -11,7 +19,10 @@ use crate::link_arguments;
 /// To be called from the program's build script.
 pub fn isolated() {
     // rustc passes `-pie` before these. Relocations stay in the file, and the program applies them to itself.
-    link_arguments(("proc.ld", include_str!("../proc.ld")), &["-static-pie", "-Wl,--no-dynamic-linker", "-Wl,-z,text"]);
+    link_arguments(
+        ("proc.ld", include_str!("../proc.ld")),
+        &["-static-pie", "-Wl,--no-dynamic-linker", "-Wl,-z,text", "-Wl,--build-id=sha1"],
+    );
 }
 
 /// Builds the package in the directory `path`, relative to the calling one, and makes its binaries available to
@@ -30,7 +41,13 @@ pub fn program(path: impl AsRef<Path>) {
         Ok(binaries) if binaries.is_empty() => {
             println!("cargo::error={} has no binaries, so there is no program in it", package.display());
         }
-        Ok(binaries) => binaries.iter().for_each(|binary| announce(binary)),
+        Ok(binaries) => {
+            for binary in binaries {
+                if let Err(message) = announce(&binary) {
+                    println!("cargo::error={message}");
+                }
+            }
+        }
         Err(message) => println!("cargo::error={message}"),
     }
 }
@@ -42,7 +59,9 @@ fn build(package: &Path, target: &Path) -> Result<Vec<PathBuf>, String> {
     command.args(["build", "--release", "--message-format", "json", "--manifest-path"]);
     command.arg(package.join("Cargo.toml")).arg("--target-dir").arg(target);
     // A package outside of a workspace that says so may have profiles of its own; unwinding takes std.
-    command.args(["--config", "profile.release.panic=\"abort\"", "--config", "profile.release.strip=\"symbols\""]);
+    for setting in ["panic=\"abort\"", "strip=\"none\"", "debug=\"line-tables-only\""] {
+        command.args(["--config", &format!("profile.release.{setting}")]);
+    }
     // What the outer cargo has told its own compiler is not for this one.
     for (name, _) in env::vars_os() {
         let is_for_outer = name.to_str().is_some_and(|name| {
@@ -67,14 +86,33 @@ fn executable(message: &str) -> Option<&str> {
     rest.split_once('"').map(|(path, _)| path)
 }
 
-/// Tells the application where a program is, and cargo what it was made of.
-fn announce(binary: &Path) {
+/// Tells the application where a program is, once without symbols, and cargo what it was made of.
+fn announce(binary: &Path) -> Result<(), String> {
     let name = binary.file_name().unwrap_or_default().to_string_lossy();
-    println!("cargo::rustc-env=ROOST_PROGRAM_{name}={}", binary.display());
+    let file = fs::read(binary).map_err(|error| format!("cannot read {}: {error}", binary.display()))?;
+    let stripped = binary.with_file_name(format!("{name}.stripped"));
+    let loaded = strip(file).ok_or_else(|| format!("{} is not an ELF for x86-64", binary.display()))?;
+    fs::write(&stripped, loaded).map_err(|error| format!("cannot write {}: {error}", stripped.display()))?;
+    println!("cargo::rustc-env=ROOST_PROGRAM_{name}={}", stripped.display());
+    println!("cargo::rustc-env=ROOST_PROGRAM_SYMBOLS_{name}={}", binary.display());
     let sources = fs::read_to_string(binary.with_extension("d")).unwrap_or_default();
     for source in sources_of(&sources) {
         println!("cargo::rerun-if-changed={source}");
     }
+    Ok(())
+}
+
+/// The part of an ELF that is loaded. Linkers put everything else behind it.
+fn strip(mut file: Vec<u8>) -> Option<Vec<u8>> {
+    /// Where the file header says where the section headers are, how many, and which has their names.
+    const SECTIONS: [std::ops::Range<usize>; 2] = [0x28..0x30, 0x3c..0x40];
+    let segments = ElfBytes::<LittleEndian>::minimal_parse(&file).ok()?.segments()?;
+    let ends = segments.iter().filter(|segment| segment.p_type == PT_LOAD).map(|it| it.p_offset + it.p_filesz);
+    file.truncate(ends.max()? as usize);
+    for field in SECTIONS {
+        file.get_mut(field)?.fill(0);
+    }
+    Some(file)
 }
 
 /// The files on the right of a rule for `make`.
@@ -94,6 +132,21 @@ mod tests {
         let message = r#"{"reason":"compiler-artifact","executable":"/a b/target/release/tab","fresh":true}"#;
         assert_eq!(executable(message), Some("/a b/target/release/tab"));
         assert_eq!(executable(r#"{"reason":"compiler-artifact","executable":null}"#), None);
+    }
+
+    #[test]
+    fn what_is_loaded_stays_and_the_rest_goes() {
+        let file = fs::read(env::current_exe().unwrap()).unwrap();
+        let stripped = strip(file.clone()).unwrap();
+        assert!(stripped.len() < file.len());
+        let elf = ElfBytes::<LittleEndian>::minimal_parse(&stripped).unwrap();
+        assert!(elf.section_headers().is_none());
+        for segment in elf.segments().unwrap().iter().filter(|segment| segment.p_type == PT_LOAD) {
+            // The first has the file header, in which sections are gone.
+            let range = segment.p_offset.max(64) as usize..(segment.p_offset + segment.p_filesz) as usize;
+            assert_eq!(stripped[range.clone()], file[range]);
+        }
+        assert_eq!(strip(b"#!/bin/sh".to_vec()), None);
     }
 
     #[test]

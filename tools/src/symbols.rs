@@ -2,18 +2,28 @@
 //!
 //! A guest prints bare addresses, because it has no debug information and, when it panics, no business looking
 //! anything up. The tool has the image it was built from.
+//!
+//! Of an isolated process the guest prints what its program's linker noted to tell its file by, and how far into that
+//! file's memory: `5f3a9c0d11223344+0x1a2b`. Where the files are is in a section of the image that is not loaded.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use addr2line::Loader;
 use object::read::elf::ElfFile64;
-use object::{LittleEndian, Object as _, ObjectSegment as _};
+use object::{LittleEndian, Object as _, ObjectSection as _, ObjectSegment as _};
 
 /// Where an image's text is: at the top 2 GiB.
 const TEXT_PREFIX: &str = "0xffffffff8";
 /// Digits of an address as the guest prints it, with the `0x`.
 const ADDRESS_LEN: usize = 18;
+/// The section with the paths of the files of programs, one on a line.
+const PROGRAMS: &str = ".roost.programs";
+/// What stands between a program's digits and those of an address in it.
+const IN_PROGRAM: &str = "+0x";
+/// How many digits a program has.
+const PROGRAM_LEN: usize = 16;
 /// What stands before an inlined frame.
 const INDENT: &str = "      ";
 
@@ -25,8 +35,26 @@ const CALL_LEN: u64 = 5;
 pub struct Symbolizer {
     loader: Loader,
     image: PathBuf,
+    /// Read when one is first needed.
+    programs: OnceCell<Vec<Program>>,
     /// What file names are shown relative to.
     here: Option<PathBuf>,
+}
+
+/// A program of isolated processes.
+struct Program {
+    build_id: [u8; PROGRAM_LEN / 2],
+    loader: Loader,
+}
+
+impl Program {
+    /// None if the file is gone, or has no build id.
+    fn open(path: &Path) -> Option<Program> {
+        let file = fs::read(path).ok()?;
+        let elf = ElfFile64::<LittleEndian>::parse(&*file).ok()?;
+        let build_id = *elf.build_id().ok()??.first_chunk()?;
+        Some(Program { build_id, loader: Loader::new(path).ok()? })
+    }
 }
 
 /// What an address is, which decides where to look.
@@ -49,7 +77,7 @@ impl Symbolizer {
     pub fn open(image: &Path) -> anyhow::Result<Self> {
         let loader = Loader::new(image)
             .map_err(|error| anyhow::anyhow!("cannot read the symbols of {}: {error}", image.display()))?;
-        Ok(Self { loader, image: image.to_owned(), here: env::current_dir().ok() })
+        Ok(Self { loader, image: image.to_owned(), programs: OnceCell::new(), here: env::current_dir().ok() })
     }
 
     /// The line with the place of each address in it: function, file and line.
@@ -62,8 +90,14 @@ impl Symbolizer {
 
     /// What [`annotate`](Self::annotate) adds to the end of the line: nothing, for most lines.
     pub fn annotation(&self, line: &str) -> String {
-        let places: Vec<_> =
-            addresses(line).flat_map(|(before, address)| self.places(self.probe(address, meaning(before)))).collect();
+        let in_image = addresses(line)
+            .flat_map(|(before, address)| self.places(&self.loader, self.probe(address, meaning(before))));
+        let in_programs = in_programs(line).flat_map(|(build_id, address)| {
+            // A file that has been built again since has other instructions there.
+            let program = self.programs().iter().find(|program| program.build_id == build_id);
+            program.map(|program| self.places(&program.loader, address)).unwrap_or_default()
+        });
+        let places: Vec<_> = in_image.chain(in_programs).collect();
         match &places[..] {
             [] => String::new(),
             places => " ".to_owned() + &places.join(&format!("\n{INDENT}")),
@@ -72,7 +106,18 @@ impl Symbolizer {
 
     /// Whether [`annotate`](Self::annotate) could have anything to add to this line.
     pub fn has_address(line: &str) -> bool {
-        line.contains(TEXT_PREFIX)
+        line.contains(TEXT_PREFIX) || line.contains(IN_PROGRAM)
+    }
+
+    fn programs(&self) -> &[Program] {
+        self.programs.get_or_init(|| {
+            let paths = fs::read(&self.image).ok().and_then(|image| {
+                let elf = ElfFile64::<LittleEndian>::parse(&*image).ok()?;
+                let section = elf.section_by_name(PROGRAMS)?;
+                Some(String::from_utf8_lossy(section.data().ok()?).into_owned())
+            });
+            paths.unwrap_or_default().lines().filter_map(|path| Program::open(Path::new(path))).collect()
+        })
     }
 
     /// The address to look up: that of an instruction which was running.
@@ -96,9 +141,9 @@ impl Symbolizer {
     }
 
     /// `function (file:line)` for an instruction, innermost inlined function first.
-    fn places(&self, address: u64) -> Vec<String> {
+    fn places(&self, loader: &Loader, address: u64) -> Vec<String> {
         let mut places = Vec::new();
-        if let Ok(mut frames) = self.loader.find_frames(address) {
+        if let Ok(mut frames) = loader.find_frames(address) {
             while let Ok(Some(frame)) = frames.next() {
                 let name = frame.function.and_then(|name| name.demangle().map(|name| without_hash(&name)).ok());
                 let location = frame.location.and_then(|location| Some((location.file?, location.line?)));
@@ -113,14 +158,10 @@ impl Symbolizer {
         if let Some((name, _)) = places.last_mut()
             && !name.as_deref().is_some_and(has_path)
         {
-            *name = self.function(address).or(name.take());
+            let symbol = loader.find_symbol(address).map(|symbol| format!("{:#}", rustc_demangle::demangle(symbol)));
+            *name = symbol.or(name.take());
         }
         places.into_iter().filter_map(|(name, location)| Some(name? + &location.unwrap_or_default())).collect()
-    }
-
-    fn function(&self, address: u64) -> Option<String> {
-        let symbol = self.loader.find_symbol(address)?;
-        Some(format!("{:#}", rustc_demangle::demangle(symbol)))
     }
 
     /// A file's name without what is the same for all files of its origin: the current directory, the place
@@ -150,6 +191,17 @@ fn addresses(line: &str) -> impl Iterator<Item = (&str, u64)> {
         let ends = !line[at + ADDRESS_LEN..].starts_with(|c: char| c.is_ascii_alphanumeric());
         let address = u64::from_str_radix(&word[2..], 16).ok()?;
         ends.then_some((&line[..at], address))
+    })
+}
+
+/// What of a line is in a program: which, and where.
+fn in_programs(line: &str) -> impl Iterator<Item = ([u8; PROGRAM_LEN / 2], u64)> {
+    line.match_indices(IN_PROGRAM).filter_map(|(at, _)| {
+        let program = line.get(at.checked_sub(PROGRAM_LEN)?..at)?;
+        let program = u64::from_str_radix(program, 16).ok()?.to_be_bytes();
+        let address = &line[at + IN_PROGRAM.len()..];
+        let end = address.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(address.len());
+        Some((program, u64::from_str_radix(&address[..end], 16).ok()?))
     })
 }
 
@@ -184,6 +236,17 @@ mod tests {
             [0xffff_ffff_8020_3456, 0xffff_ffff_8020_0000]
         );
         for line in ["", "0xffffffff8020", "0xffff800000001234", "0xffffffff80201234ff", "0xffffffff8020123é"] {
+            assert!(found(line).is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn addresses_in_programs_are_found_wherever_they_stand() {
+        let found = |line| in_programs(line).collect::<Vec<_>>();
+        let program = 0x5f3a_9c0d_1122_3344_u64.to_be_bytes();
+        assert_eq!(found("at 0x7f12 (5f3a9c0d11223344+0x1a2b)"), [(program, 0x1a2b)]);
+        assert_eq!(found("5f3a9c0d11223344+0x10, 5f3a9c0d11223344+0x20"), [(program, 0x10), (program, 0x20)]);
+        for line in ["1+0x10", "5f3a9c0d1122334g+0x10", "+0x1", "5f3a9c0d11223344+0x", "é3a9c0d11223344+0x1"] {
             assert!(found(line).is_empty(), "{line}");
         }
     }
@@ -229,7 +292,7 @@ mod tests {
         let maps = fs::read_to_string("/proc/self/maps").unwrap();
         let first = maps.lines().find(|line| line.ends_with(here.to_str().unwrap())).unwrap();
         let loaded = u64::from_str_radix(first.split('-').next().unwrap(), 16).unwrap();
-        let places = symbolizer.places(a_function_of_this_program() - loaded);
+        let places = symbolizer.places(&symbolizer.loader, a_function_of_this_program() - loaded);
         let [place] = &places[..] else { panic!("{places:?}") };
         assert!(place.contains("symbols::tests::a_function_of_this_program (src/symbols.rs:"), "{place}");
     }

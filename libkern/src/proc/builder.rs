@@ -203,6 +203,7 @@ impl<'a> Builder<'a> {
             handles: SpinLock::new("handles", Table::new(self.limit_handles)),
             has_handles: !passed.is_empty(),
             load_offset: layout.load_offset,
+            build_id: self.program.build_id,
             arena: layout.slots + PAGE_SIZE..(layout.slots + ARENA_LEN).min(USER_END),
             allowed: self.allowed,
             on_denied: self.on_denied,

@@ -25,7 +25,6 @@ use super::current;
 use super::death::die;
 use super::exit::{Exit, Fault};
 use super::process::Proc;
-use crate::arch::traps::TrapFrame;
 use crate::arch::user::{self, Context};
 
 const GENERAL_PROTECTION: u64 = 13;
@@ -65,7 +64,7 @@ pub(super) fn raise(proc: &Proc, context: *mut Context, vector: u64, address: us
     // One whose trap has blocked has gone on since, and its context with it.
     if entry == 0 || slot.notif_disabled.load(Ordering::Relaxed) != 0 || blocked::is_blocked() {
         // SAFETY: the context of a process that is on its core, or that waits for this trap.
-        return kill(proc, unsafe { (*context).frame() }, vector, address);
+        return kill(proc, unsafe { &*context }, vector, address);
     }
     // Relaxed: read by this core only, and by the process.
     slot.notif_disabled.store(1, Ordering::Relaxed);
@@ -90,7 +89,7 @@ pub(crate) fn resume(proc: &Proc) -> ! {
         slot.notif_disabled.store(0, Ordering::Relaxed);
     } else {
         context.clear_error();
-        kill(proc, context.frame(), GENERAL_PROTECTION, 0);
+        kill(proc, context, GENERAL_PROTECTION, 0);
     }
     if current::may_return() {
         // SAFETY: attached, and its process's space is loaded, as above; nothing is waiting; this stack is not needed.
@@ -101,17 +100,20 @@ pub(crate) fn resume(proc: &Proc) -> ! {
 
 /// Ends the process that has done what it must not.
 #[cold]
-fn kill(proc: &Proc, frame: &TrapFrame, vector: u64, address: usize) {
-    let rip = frame.rip as usize;
+fn kill(proc: &Proc, context: &Context, vector: u64, address: usize) {
+    let registers = context.registers();
+    let rip = registers.rip as usize;
     end(
         proc,
         Exit::Fault(Fault {
             vector: vector as u8,
-            error: frame.error,
+            error: context.frame().error,
             rip,
             rip_in_file: rip.wrapping_sub(proc.load_offset),
             address,
-            rsp: frame.rsp as usize,
+            rsp: registers.rsp as usize,
+            build_id: proc.build_id,
+            registers,
         }),
     );
 }

@@ -62,6 +62,7 @@ mod region;
 mod state;
 pub mod table;
 
+pub use image::BuildId;
 pub use mcp_abi::handle::{Handle, Rights};
 pub use region::SharedRegion;
 pub use state::State;

@@ -16,6 +16,7 @@ use super::current::SLICE_NS;
 use super::event::Alarm;
 use super::exit::Exit;
 use super::fault::Handler;
+use super::image::BuildId;
 use super::object::Object;
 use super::state::State;
 use super::table::Table;
@@ -52,6 +53,8 @@ pub struct Proc {
     /// Whether it was passed any.
     pub(super) has_handles: bool,
     pub(super) load_offset: usize,
+    /// Its program's.
+    pub(super) build_id: Option<BuildId>,
     pub(super) arena: Range<usize>,
     /// The calls that it was given.
     pub(super) allowed: CallSet,

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use super::image::{ImageError, Plan, SegmentRights};
+use super::image::{BuildId, ImageError, Plan, SegmentRights};
 use crate::arch::PAGE_SIZE;
 use crate::arch::user_tables::UserRights;
 use crate::mem::space::pages::{Content, Pages};
@@ -62,6 +62,7 @@ pub struct Program {
     pub(super) entry: usize,
     pub(super) is_movable: bool,
     pub(super) span: Range<usize>,
+    pub(super) build_id: Option<BuildId>,
 }
 
 impl Program {
@@ -102,6 +103,6 @@ impl Program {
             }
         }
         let (entry, is_movable, span) = (plan.entry(), plan.is_movable(), plan.span());
-        Ok(Arc::new(Program { parts, entry, is_movable, span }))
+        Ok(Arc::new(Program { parts, entry, is_movable, span, build_id: plan.build_id() }))
     }
 }

@@ -17,6 +17,7 @@ use core::ops::Range;
 use elf::ElfBytes;
 use elf::abi;
 use elf::endian::LittleEndian;
+use elf::note::Note;
 use elf::segment::ProgramHeader;
 use mcp_abi::process::{PAGE_LEN, USER_END};
 
@@ -130,12 +131,29 @@ impl Segment {
     }
 }
 
+/// By which a program's file is told from others: the first bytes of what its linker noted as such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuildId(u64);
+
+impl BuildId {
+    fn new(noted: &[u8]) -> Option<BuildId> {
+        noted.first_chunk().map(|&first| BuildId(u64::from_be_bytes(first)))
+    }
+}
+
+impl fmt::Display for BuildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 /// What a program's file says is to be in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     segments: Vec<Segment>,
     entry: usize,
     is_movable: bool,
+    build_id: Option<BuildId>,
 }
 
 impl Plan {
@@ -159,10 +177,12 @@ impl Plan {
             return Err(ImageError::Segments);
         }
         let mut segments: Vec<Segment> = Vec::with_capacity(MOST_SEGMENTS);
+        let mut build_id = None;
         for header in headers.iter() {
             match header.p_type {
                 abi::PT_INTERP => return Err(ImageError::Dynamic),
                 abi::PT_TLS => return Err(ImageError::ThreadLocal),
+                abi::PT_NOTE => build_id = build_id.or_else(|| build_id_in(&elf, &header)),
                 abi::PT_LOAD if header.p_memsz > 0 => {
                     let segment = Segment::new(&header, file.len(), is_movable)?;
                     if segments.last().is_some_and(|last| last.pages.end > segment.pages.start) {
@@ -185,7 +205,7 @@ impl Plan {
                 && (segment.start..segment.start + segment.file.len()).contains(&entry)
         };
         match segments.iter().any(executes) {
-            true => Ok(Plan { segments, entry, is_movable }),
+            true => Ok(Plan { segments, entry, is_movable, build_id }),
             false => Err(ImageError::Entry),
         }
     }
@@ -202,6 +222,12 @@ impl Plan {
         self.entry
     }
 
+    /// By which its file is told from others, if its linker has noted that.
+    #[must_use]
+    pub fn build_id(&self) -> Option<BuildId> {
+        self.build_id
+    }
+
     /// Whether it runs at whatever multiple of a page's length is added to its addresses.
     #[must_use]
     pub fn is_movable(&self) -> bool {
@@ -214,6 +240,15 @@ impl Plan {
         let last = self.segments.last().map_or(0, |segment| segment.pages.end);
         self.segments.first().map_or(0, |segment| segment.pages.start)..last
     }
+}
+
+/// Notes that are not right are none.
+fn build_id_in(elf: &ElfBytes<'_, LittleEndian>, header: &ProgramHeader) -> Option<BuildId> {
+    let mut notes = elf.segment_data_as_notes(header).ok()?;
+    notes.find_map(|note| match note {
+        Note::GnuBuildId(note) => BuildId::new(note.0),
+        _ => None,
+    })
 }
 
 impl Segment {

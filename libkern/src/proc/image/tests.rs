@@ -29,7 +29,8 @@ fn file(kind: u16, entry: u64, headers: &[Header]) -> Vec<u8> {
     for &(kind, flags, offset, address, file_len, len) in headers {
         file.extend(kind.to_le_bytes());
         file.extend(flags.to_le_bytes());
-        for word in [offset, address, address, file_len, len, 0x1000] {
+        let align = if kind == abi::PT_NOTE { 4 } else { 0x1000 };
+        for word in [offset, address, address, file_len, len, align] {
             file.extend(word.to_le_bytes());
         }
     }
@@ -61,6 +62,26 @@ fn contents_may_cross_pages() {
     assert_eq!(segment.contents(0x1000), (0xff0, 0x10..0x20));
     assert_eq!(segment.contents(0x2000), (0, 0x20..0xf10));
     assert_eq!(segment.contents(0x3000), (0, 0..0));
+}
+
+#[test]
+fn a_build_id_is_read_where_it_is_right_and_none_is_where_it_is_not() {
+    const AT: usize = 0x900;
+    const NOTE: Header = (abi::PT_NOTE, abi::PF_R, AT as u64, 0x900, 28, 28);
+    // Lengths of the name and of what follows, kind, name, what follows.
+    let note: [u8; 28] = *b"\x04\0\0\0\x0c\0\0\0\x03\0\0\0GNU\0\x5f\x3a\x9c\x0d\x11\x22\x33\x44four";
+    let build_id = |note: &[u8]| {
+        let mut file = file(abi::ET_DYN, 0x1040, &[TEXT, DATA, NOTE]);
+        file[AT..AT + note.len()].copy_from_slice(note);
+        Plan::new(&file).expect("whatever its notes are").build_id().map(|id| alloc::format!("{id}"))
+    };
+    assert_eq!(build_id(&note).as_deref(), Some("5f3a9c0d11223344"));
+    for (at, byte) in [(0, 5), (3, 0xff), (4, 4), (4, 0xff), (7, 0xff), (8, 4), (12, b'X')] {
+        let mut wrong = note;
+        wrong[at] = byte;
+        assert_eq!(build_id(&wrong), None, "{byte:#x} at {at}");
+    }
+    assert_eq!(plan_of(&[TEXT, DATA]).unwrap().build_id(), None);
 }
 
 #[test]

@@ -54,6 +54,34 @@ const _: () = {
 pub struct Refused;
 
 impl Context {
+    /// The general registers as its process sees them.
+    #[must_use]
+    pub fn registers(&self) -> Registers {
+        let frame = &self.frame;
+        Registers {
+            r15: frame.r15,
+            r14: frame.r14,
+            r13: frame.r13,
+            r12: frame.r12,
+            r11: frame.r11,
+            r10: frame.r10,
+            r9: frame.r9,
+            r8: frame.r8,
+            rbp: frame.rbp,
+            rdi: frame.rdi,
+            rsi: frame.rsi,
+            rdx: frame.rdx,
+            rcx: frame.rcx,
+            rbx: frame.rbx,
+            rax: frame.rax,
+            rip: frame.rip,
+            rflags: frame.rflags,
+            rsp: frame.rsp,
+            fs_base: self.fs_base,
+            has_vector_state: 0,
+        }
+    }
+
     /// Copies it, which is of [`Kind::Full`], to where its process finds it. The vector registers are lost.
     ///
     /// # Safety
