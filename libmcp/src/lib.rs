@@ -25,6 +25,7 @@
 //! | [`channel`] | messages to and from whoever has the other end |
 //! | [`fault`] | handling what the process does that it must not |
 //! | [`console`] | printing |
+//! | [`time`] | the clock, and sleeping |
 //! | [`start`] | the first instructions |
 
 #![no_std]
@@ -38,5 +39,6 @@ mod memops;
 pub mod memory;
 pub mod process;
 pub mod start;
+pub mod time;
 
 pub use mcp_abi as abi;

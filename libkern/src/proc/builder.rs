@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use mcp_abi::call::CallSet;
 use mcp_abi::handle::{MAX_HANDLES, Rights};
-use mcp_abi::process::{ARGS_AT, Info, MAX_ARGS_LEN, NO_CORE, USER_END, VERSION, VcoreSlot};
+use mcp_abi::process::{ARGS_AT, Clock, Info, MAX_ARGS_LEN, NO_CORE, USER_END, VERSION, VcoreSlot};
 
 use super::child::{Child, Created};
 use super::event::Alarm;
@@ -26,7 +26,7 @@ use super::start;
 use super::table::Table;
 use crate::arch::user::{Context, VECTOR_LEN};
 use crate::arch::user_tables::UserRights;
-use crate::arch::{PAGE_SIZE, paging};
+use crate::arch::{PAGE_SIZE, clock, paging};
 use crate::kthread::Name;
 use crate::kthread::sync::Completion;
 use crate::mem::space::pages::Content;
@@ -249,6 +249,8 @@ impl<'a> Builder<'a> {
             page.args_len = self.args.len() as u64;
             page.vector_len = VECTOR_LEN as u64;
             page.memory_limit_frames = self.limit_frames as u64;
+            let (multiplier, shift) = clock::scale().unwrap_or_default();
+            page.clock = Clock { base_tsc: 0, base_ns: 0, multiplier, shift: shift.into() };
             for core in &page.core_of_vcore {
                 core.store(NO_CORE, Ordering::Relaxed);
             }

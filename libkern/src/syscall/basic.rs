@@ -61,6 +61,11 @@ pub(super) extern "C" fn abort(proc: &Proc, call: usize) -> i64 {
     i64::from(blocked != 0 && proc::abort_call(proc, blocked as usize))
 }
 
+/// Nanoseconds of the clock.
+pub(super) extern "C" fn now(_: &Proc, _: usize) -> i64 {
+    Instant::now().as_nanos() as i64
+}
+
 /// `address`, `len`. Writes a line, or part of one, and gives how many bytes of it. Errors: bad address, no memory.
 pub(super) extern "C" fn write_console(proc: &Proc, call: usize) -> i64 {
     let [address, len] = arguments!(proc, call);

@@ -26,10 +26,11 @@ pub(super) static BEHIND: [Run; MAX_CALLS] = table(true);
 
 const fn table(is_behind: bool) -> [Run; MAX_CALLS] {
     let mut table: [Run; MAX_CALLS] = [no_such_call; MAX_CALLS];
-    let calls: [(u32, Run); 18] = [
+    let calls: [(u32, Run); 19] = [
         (number::NULL, basic::null),
         (number::SLEEP, basic::sleep),
         (number::ABORT, basic::abort),
+        (number::NOW, basic::now),
         (number::MAP, memory::map),
         (number::UNMAP, memory::unmap),
         (number::PROTECT, memory::protect),

@@ -50,6 +50,8 @@ pub mod number {
     pub const SLEEP: u32 = 4;
     /// Ends a blocked call: its address.
     pub const ABORT: u32 = 5;
+    /// Tells the time, in nanoseconds of the kernel's clock: for where [`Clock`](crate::process::Clock) does not.
+    pub const NOW: u32 = 6;
     /// Maps memory: address or 0, length, rights, handle or [`ANONYMOUS`], offset. The result is the address.
     pub const MAP: u32 = 8;
     /// Unmaps: address, length. May block.

@@ -36,7 +36,8 @@ pub const MAX_ARGS_LEN: usize = PAGE_LEN - ARGS_AT;
 pub const USER_END: usize = 0x7fff_ffff_f000;
 
 /// The clock, by which a process tells the time without a call: nanoseconds are
-/// `((tsc - base_tsc) * multiplier) >> shift`, plus `base_ns`, with 128 bits in between.
+/// `((tsc - base_tsc) * multiplier) >> shift`, plus `base_ns`, with 128 bits in between. Where `multiplier` is 0, the machine's
+/// time-stamp counters do not agree, and the kernel has to be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Clock {

@@ -16,6 +16,8 @@ use x86_64::registers::model_specific::Msr;
 use super::reference_clock::ReferenceClock;
 use super::{apic, features};
 
+/// Bits of scales that are behind the point.
+const SCALE_BITS: u32 = 32;
 /// Nanoseconds in 2^32 ticks.
 static NS_SCALE: AtomicU64 = AtomicU64::new(1 << 32);
 /// Ticks in 2^32 nanoseconds.
@@ -61,10 +63,15 @@ pub fn now_ns() -> u64 {
     ticks_to_ns(tsc())
 }
 
+/// What [`now_ns`] multiplies the counter by, and how many bits it then drops, as long as it reads the counter.
+pub fn scale() -> Option<(u64, u32)> {
+    (!BY_REFERENCE.load(Ordering::Relaxed)).then(|| (NS_SCALE.load(Ordering::Relaxed), SCALE_BITS))
+}
+
 /// Nanoseconds that `ticks` of the counter take.
 #[inline(always)]
 pub fn ticks_to_ns(ticks: u64) -> u64 {
-    ((u128::from(ticks) * u128::from(NS_SCALE.load(Ordering::Relaxed))) >> 32) as u64
+    ((u128::from(ticks) * u128::from(NS_SCALE.load(Ordering::Relaxed))) >> SCALE_BITS) as u64
 }
 
 /// Ticks of the counter in `ns`.

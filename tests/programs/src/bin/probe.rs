@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use libmcp::abi::call::{Call, Error, number};
 use libmcp::memory::{self, Rights};
+use libmcp::time::{self, Duration, Instant};
 use libmcp::{call, println, process};
 
 libmcp::program!(main);
@@ -38,6 +39,7 @@ fn main() {
         "yield" => yields(),
         "wait" => wait(),
         "alarm" => alarm(args.next()),
+        "time" => time(args.next()),
         "vectors" => vectors(),
         "residue" => residue(),
         "panic" => panic!("as was asked"),
@@ -228,6 +230,32 @@ fn alarm(deadline: Option<&str>) -> Outcome {
         call::one(number::WAIT, [deadline, 0, 0, 0, 0]).map_err(|_| 1u64)?;
     }
     Ok(0)
+}
+
+/// Its clock is the kernel's, by which it sleeps and waits. Ends with what it says then.
+fn time(before: Option<&str>) -> Outcome {
+    const NAP: Duration = Duration::from_millis(1);
+    let before = Instant::from_nanos(before.and_then(|ns| ns.parse().ok()).ok_or(1u64)?);
+    let first = Instant::now();
+    let asked = Instant::from_nanos(call::one(number::NOW, [0; 5]).map_err(|_| 1u64)?);
+    let second = Instant::now();
+    if !(before <= first && first <= asked && asked <= second) {
+        return Err(2);
+    }
+    time::sleep(NAP).map_err(|_| 1u64)?;
+    let slept = Instant::now();
+    if slept - second < NAP || slept.elapsed() > Duration::from_secs(3600) {
+        return Err(3);
+    }
+    let pending = &process::slot().notif_pending;
+    pending.store(0, Ordering::SeqCst);
+    while pending.load(Ordering::SeqCst) == 0 {
+        time::wait_until(slept + NAP);
+    }
+    if slept.elapsed() < NAP {
+        return Err(4);
+    }
+    Ok(Instant::now().as_nanos())
 }
 
 fn wait_for_ever() -> ! {

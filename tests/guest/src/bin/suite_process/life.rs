@@ -81,6 +81,13 @@ fn a_process_that_yields_goes_on() {
 }
 
 #[libkern::test]
+fn a_process_tells_the_time_as_the_kernel_does() {
+    let before = Instant::now();
+    let Exit::Status(told) = run(&["time", &format!("{}", before.as_nanos())]) else { panic!("it ends") };
+    assert!((before.as_nanos()..=Instant::now().as_nanos()).contains(&told), "{told}");
+}
+
+#[libkern::test]
 fn waiting_ends_by_what_was_there_before_and_by_an_alarm() {
     assert_eq!(run(&["wait"]), Exit::Status(0));
 }

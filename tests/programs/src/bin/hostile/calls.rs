@@ -9,13 +9,14 @@ use libmcp::{call, process};
 use crate::support::{DATA, Outcome, PAGE, USER_END, check, pages, pages_at, quick, trap};
 
 /// Calls that there are.
-const KNOWN: [u32; 22] = [
+const KNOWN: [u32; 23] = [
     number::NULL,
     number::EXIT,
     number::YIELD,
     number::WAIT,
     number::SLEEP,
     number::ABORT,
+    number::NOW,
     number::MAP,
     number::UNMAP,
     number::PROTECT,
