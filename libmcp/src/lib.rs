@@ -21,6 +21,7 @@
 //! | [`process`] | what this process is, and its end |
 //! | [`call`] | system calls |
 //! | [`memory`] | mapping memory |
+//! | [`heap`] | what `alloc` allocates from |
 //! | [`handle`] | what this process was passed |
 //! | [`channel`] | messages to and from whoever has the other end |
 //! | [`fault`] | handling what the process does that it must not |
@@ -35,6 +36,7 @@ pub mod channel;
 pub mod console;
 pub mod fault;
 pub mod handle;
+pub mod heap;
 mod memops;
 pub mod memory;
 pub mod process;

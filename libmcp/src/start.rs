@@ -78,6 +78,9 @@ macro_rules! program {
                 $crate::start::panic(info)
             }
 
+            #[global_allocator]
+            static HEAP: $crate::heap::Heap = $crate::heap::new();
+
             #[unsafe(no_mangle)]
             extern "Rust" fn __mcp_main() {
                 $main()

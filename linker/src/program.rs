@@ -5,7 +5,7 @@
 //! in which processes die.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::{env, fs, panic};
 
 use elf::ElfBytes;
@@ -29,26 +29,23 @@ pub fn isolated() {
 /// `libkern::include_program!` by their names.
 ///
 /// To be called from the application's build script. The package is built by a cargo of its own, optimised, into a
-/// directory below `OUT_DIR`: features do not unify with the application's, and nobody waits for a lock. Prints what went
-/// wrong by `cargo::error`.
+/// directory below `OUT_DIR`: features do not unify with the application's, and nobody waits for a lock. Ends the script
+/// with a message if it cannot be built.
 pub fn program(path: impl AsRef<Path>) {
     let variable =
         |name| PathBuf::from(env::var_os(name).unwrap_or_else(|| panic!("cargo tells build scripts {name}")));
     let package = variable("CARGO_MANIFEST_DIR").join(path);
     let target = variable("OUT_DIR").join("programs");
     println!("cargo::rerun-if-changed={}", package.join("Cargo.toml").display());
-    match build(&package, &target) {
-        Ok(binaries) if binaries.is_empty() => {
-            println!("cargo::error={} has no binaries, so there is no program in it", package.display());
-        }
-        Ok(binaries) => {
-            for binary in binaries {
-                if let Err(message) = announce(&binary) {
-                    println!("cargo::error={message}");
-                }
-            }
-        }
-        Err(message) => println!("cargo::error={message}"),
+    let done = build(&package, &target).and_then(|binaries| match &binaries[..] {
+        [] => Err(format!("{} has no binaries, so there is no program in it", package.display())),
+        binaries => binaries.iter().try_for_each(|binary| announce(binary)),
+    });
+    if let Err(message) = done {
+        // Of a script that fails cargo shows what it has printed, the compiler's messages among it; of one that only says
+        // that there is an error it does not.
+        eprintln!("error: {message}");
+        process::exit(1);
     }
 }
 
@@ -56,7 +53,7 @@ pub fn program(path: impl AsRef<Path>) {
 fn build(package: &Path, target: &Path) -> Result<Vec<PathBuf>, String> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(package);
-    command.args(["build", "--release", "--message-format", "json", "--manifest-path"]);
+    command.args(["build", "--release", "--message-format", "json-render-diagnostics", "--manifest-path"]);
     command.arg(package.join("Cargo.toml")).arg("--target-dir").arg(target);
     // A package outside of a workspace that says so may have profiles of its own; unwinding takes std.
     for setting in ["panic=\"abort\"", "strip=\"none\"", "debug=\"line-tables-only\""] {

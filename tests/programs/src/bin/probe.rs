@@ -3,6 +3,13 @@
 #![no_std]
 #![no_main]
 
+extern crate alloc;
+
+use alloc::alloc::Layout;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use alloc::{format, vec};
 use core::hint::black_box;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,6 +54,8 @@ fn main() {
         "instruction" => instruction(args.next()),
         "overflow" => Ok(overflow(black_box(1))),
         "eat" => eat(),
+        "heap" => heap(),
+        "heap_without_end" => heap_without_end(),
         "null_calls" => null_calls(args.next()),
         "structs" => structs(),
         "wait_for_ever" => wait_for_ever(),
@@ -256,6 +265,56 @@ fn time(before: Option<&str>) -> Outcome {
         return Err(4);
     }
     Ok(Instant::now().as_nanos())
+}
+
+/// What it allocates is its own, aligned, and comes again when it is free.
+fn heap() -> Outcome {
+    let before = process::info().memory_used_frames.load(Ordering::Relaxed);
+    let mut words: BTreeMap<u64, String> = BTreeMap::new();
+    for round in 0..20 {
+        for n in 0..200 {
+            words.insert(n * 7919 % 4096, format!("{round} {n}"));
+        }
+        words.retain(|key, _| key % 3 != round % 3);
+    }
+    if words.iter().any(|(key, word)| {
+        word.split(' ').nth(1).and_then(|n| n.parse().ok()).is_none_or(|n: u64| n * 7919 % 4096 != *key)
+    }) {
+        return Err(1);
+    }
+    for align in [1, 8, 64, 4096, 1 << 16] {
+        let layout = Layout::from_size_align(3 * align, align).map_err(|_| 2u64)?;
+        // SAFETY: of more than no bytes; freed as it was allocated.
+        unsafe {
+            let at = alloc::alloc::alloc(layout);
+            if at.is_null() || at.addr() % align != 0 {
+                return Err(3);
+            }
+            at.write_bytes(0xaa, layout.size());
+            alloc::alloc::dealloc(at, layout);
+        }
+    }
+    // 64 MiB in all, one at a time.
+    for n in 0..64 {
+        let bytes = vec![n; 1 << 20];
+        if black_box(&bytes).iter().any(|&byte| byte != n) {
+            return Err(4);
+        }
+    }
+    let used = process::info().memory_used_frames.load(Ordering::Relaxed) - before;
+    // An eighth: what is free is found again.
+    if used > 2048 { Err(5) } else { Ok(0) }
+}
+
+/// More than there are addresses fails; more than it may have it dies of.
+fn heap_without_end() -> Outcome {
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    if Vec::<u8>::new().try_reserve_exact(isize::MAX as usize).is_ok() {
+        return Err(1);
+    }
+    loop {
+        all.push(vec![1; 1 << 16]);
+    }
 }
 
 fn wait_for_ever() -> ! {

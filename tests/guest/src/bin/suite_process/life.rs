@@ -81,6 +81,14 @@ fn a_process_that_yields_goes_on() {
 }
 
 #[libkern::test]
+fn a_process_has_a_heap_within_its_limit() {
+    assert_eq!(run(&["heap"]), Exit::Status(0));
+    let exit = told(&["heap_without_end"]).memory_limit(100).run().unwrap().wait();
+    assert!(matches!(exit, Exit::OutOfMemory { .. }), "{exit}");
+    assert_eq!(run(&["heap"]), Exit::Status(0), "the next one is as well as ever");
+}
+
+#[libkern::test]
 fn a_process_tells_the_time_as_the_kernel_does() {
     let before = Instant::now();
     let Exit::Status(told) = run(&["time", &format!("{}", before.as_nanos())]) else { panic!("it ends") };
