@@ -192,6 +192,7 @@ impl<'a> Builder<'a> {
             name: String::from(self.name),
             kthread_name: Name::new(self.name),
             exit: IrqSpinLock::new("a process's exit", None),
+            registers: IrqSpinLock::new("a process's last registers", Vec::new()),
             gone: Completion::new(),
         });
         let entry = self.program.entry + layout.load_offset;

@@ -5,6 +5,8 @@ use core::fmt;
 use core::mem;
 use core::time::Duration;
 
+use mcp_abi::process::Registers;
+
 use super::current;
 use super::death::die;
 use super::exit::Exit;
@@ -103,6 +105,14 @@ impl Child {
     #[must_use]
     pub fn try_wait(&self) -> Option<Exit> {
         self.record.gone.is_complete().then(|| self.exit())
+    }
+
+    /// Its general registers at the fault that it died of, if it is gone, died of one, and there was memory to keep them. Any
+    /// context but NMI.
+    #[must_use]
+    pub fn registers(&self) -> Option<Registers> {
+        let is_of_fault = matches!(self.try_wait(), Some(Exit::Fault(_)));
+        is_of_fault.then(|| self.record.registers.lock().first().copied()).flatten()
     }
 
     fn exit(&self) -> Exit {

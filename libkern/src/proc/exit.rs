@@ -2,8 +2,6 @@
 
 use core::fmt;
 
-use mcp_abi::process::Registers;
-
 use super::image::BuildId;
 use crate::arch::traps::exception_name;
 use crate::mem::space::Access;
@@ -41,8 +39,7 @@ impl Exit {
 
 /// An exception in ring 3.
 ///
-/// Displayed, it is one line; `{:#}` adds one with the registers for each four of them. `cargo roost` shows which function
-/// and line of the program `build_id+0x...` is.
+/// `cargo roost` shows which function and line of the program `build_id+0x...` is, as it is displayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The exception's vector.
@@ -59,8 +56,6 @@ pub struct Fault {
     pub rsp: usize,
     /// By which the program's file is told from others.
     pub build_id: Option<BuildId>,
-    /// All general registers.
-    pub registers: Registers,
 }
 
 /// What a page fault's error code says was tried.
@@ -89,26 +84,9 @@ impl fmt::Display for Fault {
             None => write!(f, "interrupt {} at {at:#x}", self.vector)?,
         }
         match self.build_id {
-            Some(build_id) => write!(f, " ({build_id}+{:#x})", self.rip_in_file)?,
-            None => write!(f, " ({:#x} in its file)", self.rip_in_file)?,
+            Some(build_id) => write!(f, " ({build_id}+{:#x})", self.rip_in_file),
+            None => write!(f, " ({:#x} in its file)", self.rip_in_file),
         }
-        if f.alternate() {
-            let Registers { r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax, .. } = self.registers;
-            let Registers { rip, rflags, rsp, fs_base, .. } = self.registers;
-            for row in [
-                [("rax", rax), ("rbx", rbx), ("rcx", rcx), ("rdx", rdx)],
-                [("rsi", rsi), ("rdi", rdi), ("rbp", rbp), ("rsp", rsp)],
-                [("r8", r8), ("r9", r9), ("r10", r10), ("r11", r11)],
-                [("r12", r12), ("r13", r13), ("r14", r14), ("r15", r15)],
-                [("rip", rip), ("rflags", rflags), ("fs", fs_base), ("error", self.error)],
-            ] {
-                f.write_str("\n ")?;
-                for (name, value) in row {
-                    write!(f, " {name:>6} {value:016x}")?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -117,10 +95,7 @@ impl fmt::Display for Exit {
         match self {
             Exit::Status(status) => write!(f, "it ended with status {status}"),
             Exit::Killed => f.write_str("it was killed"),
-            Exit::Fault(fault) => {
-                f.write_str("it died: ")?;
-                fault.fmt(f)
-            }
+            Exit::Fault(fault) => write!(f, "it died: {fault}"),
             Exit::Denied { number } => write!(f, "it died: it made call {number}, which it was not given"),
             Exit::TimeLimit => f.write_str("it died: its time was up"),
             Exit::OutOfMemory { address } => write!(f, "it died: there was no memory for the page at {address:#x}"),

@@ -103,6 +103,7 @@ pub(crate) fn resume(proc: &Proc) -> ! {
 fn kill(proc: &Proc, context: &Context, vector: u64, address: usize) {
     let registers = context.registers();
     let rip = registers.rip as usize;
+    proc.record.keep(registers);
     end(
         proc,
         Exit::Fault(Fault {
@@ -113,7 +114,6 @@ fn kill(proc: &Proc, context: &Context, vector: u64, address: usize) {
             address,
             rsp: registers.rsp as usize,
             build_id: proc.build_id,
-            registers,
         }),
     );
 }

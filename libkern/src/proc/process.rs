@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::ops::Range;
@@ -10,7 +11,7 @@ use core::sync::atomic::Ordering;
 
 use mcp_abi::call::CallSet;
 use mcp_abi::handle::Handle;
-use mcp_abi::process::{Data, VcoreSlot};
+use mcp_abi::process::{Data, Registers, VcoreSlot};
 
 use super::current::SLICE_NS;
 use super::event::Alarm;
@@ -34,8 +35,22 @@ pub(super) struct Record {
     /// What kthreads are called that work for it.
     pub(super) kthread_name: Name,
     pub(super) exit: IrqSpinLock<Option<Exit>>,
+    /// At the fault that it died of: one, if it died of one and there was memory. Not with how it ended, which is copied
+    /// about for all.
+    pub(super) registers: IrqSpinLock<Vec<Registers>>,
     /// Complete once everything that the process had is free.
     pub(super) gone: Completion,
+}
+
+impl Record {
+    /// Notes the registers at a fault. Where there is no memory for that, the report does without them.
+    pub(super) fn keep(&self, registers: Registers) {
+        let mut kept = Vec::new();
+        if kept.try_reserve_exact(1).is_ok() {
+            kept.push(registers);
+        }
+        *self.registers.lock() = kept;
+    }
 }
 
 /// An isolated process.

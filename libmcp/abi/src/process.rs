@@ -9,6 +9,7 @@
 //! They are pinned: the kernel reaches them by the direct map, and they cannot be unmapped. Of what the process can write,
 //! the kernel keeps copies of its own wherever a decision hangs on it. (DESIGN, section 9.)
 
+use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::handle::MAX_HANDLES;
@@ -164,6 +165,29 @@ pub struct Registers {
     pub fs_base: u64,
     /// Not zero: the vector state is there; if not, it is as at a process's start.
     pub has_vector_state: u64,
+}
+
+impl fmt::Display for Registers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, row) in [
+            [("rax", self.rax), ("rbx", self.rbx), ("rcx", self.rcx), ("rdx", self.rdx)],
+            [("rsi", self.rsi), ("rdi", self.rdi), ("rbp", self.rbp), ("rsp", self.rsp)],
+            [("r8", self.r8), ("r9", self.r9), ("r10", self.r10), ("r11", self.r11)],
+            [("r12", self.r12), ("r13", self.r13), ("r14", self.r14), ("r15", self.r15)],
+            [("rip", self.rip), ("flags", self.rflags), ("fs", self.fs_base), ("", 0)],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            if n > 0 {
+                f.write_str("\n")?;
+            }
+            for (name, value) in row.into_iter().filter(|(name, _)| !name.is_empty()) {
+                write!(f, " {name:>6} {value:016x}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Bytes that a saved vector state has room for: the XSAVE area of x87, SSE and AVX.

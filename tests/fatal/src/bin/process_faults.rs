@@ -9,5 +9,7 @@ use libkern::proc::{Proc, Program};
 fn main() {
     let program = Program::load(libkern::include_program!("probe")).expect("the program is right");
     let child = Proc::create(&program).name("prober").arg("write").arg("7b").run().expect("there is memory");
-    panic!("{} (process {}): {:#}", child.name(), child.id(), child.wait());
+    let exit = child.wait();
+    let registers = child.registers().expect("there is memory for them");
+    panic!("{} (process {}): {exit}\n{registers}\n", child.name(), child.id());
 }
