@@ -200,12 +200,15 @@ pub(crate) fn leave() -> ! {
     irq::disable();
     // SAFETY: interrupts are off.
     let here = unsafe { here() };
+    kthread::unname_current();
     if user::current().is_null() {
         runs_nobody();
     } else if kmsg::has_routine() {
         give_up_core(here, Next::Ready(End::Front));
+    } else {
+        // Not by the idle loop, which runs what comes until it has looked, and the core has a process.
+        let _ = go_on();
     }
-    kthread::unname_current();
     // SAFETY: the callers' word.
     unsafe { kthread::restart_idle() }
 }

@@ -57,6 +57,9 @@ fn main() {
         "heap" => heap(),
         "heap_without_end" => heap_without_end(),
         "null_calls" => null_calls(args.next()),
+        "refused" => loop {
+            call::run_quick(&mut []);
+        },
         "structs" => structs(),
         "wait_for_ever" => wait_for_ever(),
         "blocked" => blocked(),

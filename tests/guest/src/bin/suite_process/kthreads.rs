@@ -1,5 +1,6 @@
 //! Processes beside the kthreads and messages of their cores.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
@@ -96,6 +97,33 @@ fn a_process_whose_core_a_kthread_takes_is_not_lost() {
     stop(sleepers);
     children.iter().for_each(Child::kill);
     assert!(children.iter().all(|child| child.wait() == Exit::Killed));
+}
+
+/// A trap that gives no call ends where others do that go straight back, and finds nothing to do there. What comes just then
+/// has the core to itself, too.
+#[libkern::test(ids = ["K24"])]
+fn a_message_that_comes_at_the_end_of_a_trap_finds_its_core_without_a_process() -> Result<(), Skipped> {
+    static CAME: AtomicU64 = AtomicU64::new(0);
+    static FOUND: AtomicU64 = AtomicU64::new(0);
+    if cpu::count() != 2 {
+        return skip("needs one other core, and nobody else who could take the process");
+    }
+    let child = Arc::new(start(&["refused"]));
+    spin_until("it to run", || child.state() == Some(State::RunningS));
+    for sent in 1..=20_000 {
+        let child = child.clone();
+        kmsg::send_routine(1, move |_| {
+            // This core is busy sending, so nobody runs the process.
+            FOUND.fetch_add(u64::from(child.state() == Some(State::RunningS)), Ordering::Relaxed);
+            CAME.fetch_add(1, Ordering::Relaxed);
+        });
+        spin_until("the message to have run", || CAME.load(Ordering::Relaxed) == sent);
+        dawdle(sent % 200);
+    }
+    child.kill();
+    assert_eq!(child.wait(), Exit::Killed);
+    assert_eq!(FOUND.load(Ordering::Relaxed), 0, "messages that ran on a core that had a process");
+    Ok(())
 }
 
 #[libkern::test]
