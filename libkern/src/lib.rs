@@ -18,6 +18,7 @@ pub mod arch;
 pub mod args;
 pub mod bootinfo;
 pub mod console;
+pub mod dev;
 pub mod kmsg;
 pub mod kthread;
 pub mod mem;
@@ -28,7 +29,6 @@ pub mod time;
 
 on_metal! {
     pub mod cpu;
-    pub mod dev;
     pub mod entry;
     pub mod machine;
     mod syscall;

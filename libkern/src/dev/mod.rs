@@ -1,21 +1,15 @@
 //! Devices.
 
-pub mod input;
-pub(crate) mod screen;
-pub(crate) mod serial;
+#[cfg_attr(any(test, feature = "hosted"), allow(dead_code, reason = "what draws on the real machine only"))]
+mod pixels;
 
-use crate::args::ConsoleChoice;
-use crate::bootinfo::Framebuffer;
+on_metal! {
+    mod choice;
+    pub mod display;
+    pub mod input;
+    pub mod keyboard;
+    pub(crate) mod screen;
+    pub(crate) mod serial;
 
-/// Adds the screen, if there is one, and mutes the serial port, if that is what the command line wants.
-pub(crate) fn choose_consoles(choice: ConsoleChoice, framebuffer: Option<&Framebuffer>) {
-    let has_screen = match choice {
-        ConsoleChoice::Serial => false,
-        ConsoleChoice::Framebuffer | ConsoleChoice::Both => framebuffer.is_some_and(screen::init),
-    };
-    match choice {
-        ConsoleChoice::Framebuffer if has_screen => serial::mute(),
-        ConsoleChoice::Framebuffer => log::warn!("there is no screen to print on: printing on the serial port"),
-        ConsoleChoice::Serial | ConsoleChoice::Both => {}
-    }
+    pub(crate) use choice::choose_consoles;
 }

@@ -16,7 +16,7 @@ use mcp_abi::exit;
 use crate::console::{self, Seized};
 use crate::kthread::EndAlone;
 use crate::sync::per_core;
-use crate::{cpu, kthread, mem};
+use crate::{cpu, dev, kthread, mem};
 
 const NOBODY: usize = usize::MAX;
 
@@ -94,6 +94,7 @@ pub(super) fn die(message: fmt::Arguments<'_>, origin: Origin<'_>) -> ! {
     }
     stop_others(core);
     qemu::control(format_args!("panic {}", FirstLine(&message)));
+    dev::screen::take_back();
     // SAFETY: the others are stopped, or hang for good; this core does not go back; and only the first gets here.
     let out = &mut unsafe { console::seize() };
     say(out, format_args!("\npanic on core {core} ({}): {message}\n", kthread::current_description()));

@@ -12,6 +12,8 @@
 //! | [`smp`] | starting the other cores |
 //! | [`aside`] | calls that cost the code around them nothing |
 //! | [`clock`] | the time-stamp counter and what it is calibrated against |
+//! | [`i8042`] | the keyboard's controller |
+//! | [`fw_cfg`] | what QEMU tells, and is told |
 //! | [`power`], [`qemu`] | turning the machine off, and telling the host tool why |
 //!
 //! Nothing here knows what an interrupt is *for*: every trap goes to `__roost_trap`, which the `entry` layer defines.
@@ -25,6 +27,8 @@ pub mod core_block;
 pub mod depth;
 pub mod features;
 pub mod firmware;
+pub mod fw_cfg;
+pub mod i8042;
 pub mod interrupts;
 pub mod ioapic;
 pub mod irq;

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use x86_64::instructions::port::Port;
 
-use super::features;
+use super::fw_cfg;
 
 const CONTROL: u16 = 0xe9;
 const EXIT: u16 = 0xf4;
@@ -33,20 +33,8 @@ fn devices() -> u8 {
 }
 
 fn probe() -> u8 {
-    const SELECT: u16 = 0x510;
-    const DATA: u16 = 0x511;
     let mut found = NONE;
-    // Under TCG as under KVM, QEMU says that there is a hypervisor.
-    if !features::get().hypervisor {
-        return found;
-    }
-    // SAFETY: the firmware configuration device's ports: selecting item 0 and reading its signature. On other
-    // hypervisors nothing is there and the read gives all ones.
-    let is_qemu = unsafe {
-        Port::<u16>::new(SELECT).write(0);
-        b"QEMU".iter().all(|&letter| Port::<u8>::new(DATA).read() == letter)
-    };
-    if is_qemu {
+    if fw_cfg::is_qemu() {
         // SAFETY: under QEMU, reading either port does nothing; an absent device reads as ones.
         unsafe {
             if Port::<u8>::new(CONTROL).read() == CONTROL as u8 {

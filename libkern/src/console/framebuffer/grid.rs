@@ -80,6 +80,11 @@ impl Grid {
         self.row = self.rows - by;
     }
 
+    /// Somebody else has drawn where it is shown: the next update draws everything.
+    pub(super) fn forget_shown(&mut self) {
+        self.shown.fill(UNKNOWN);
+    }
+
     /// Calls `draw` with column, row and content of every cell that does not show what it should.
     pub(super) fn update(&mut self, mut draw: impl FnMut(usize, usize, u8)) {
         let wanted = self.wanted.chunks_exact(self.columns);

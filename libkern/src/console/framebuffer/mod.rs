@@ -10,6 +10,8 @@
 mod grid;
 mod surface;
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use crate::bootinfo::Framebuffer;
 
 use super::sink::{Sink, Turn, TurnCell};
@@ -19,6 +21,10 @@ use surface::Surface;
 /// A screen.
 pub struct Screen {
     state: TurnCell<State>,
+    /// Whether somebody else draws there.
+    is_lent: AtomicBool,
+    /// Whether somebody else has.
+    is_spoilt: AtomicBool,
 }
 
 struct State {
@@ -40,7 +46,14 @@ impl Screen {
         let (columns, rows) = surface.cells();
         let grid = Grid::new(columns, rows);
         let state = TurnCell::new(State { grid, surface });
-        Some(Self { state })
+        Some(Self { state, is_lent: AtomicBool::new(false), is_spoilt: AtomicBool::new(false) })
+    }
+
+    /// Leaves the screen to somebody else, or takes it back: until then what is written is kept, and not shown. A writer
+    /// that is about to show something may still do so. Any context.
+    pub fn lend(&self, is_lent: bool) {
+        self.is_spoilt.store(true, Ordering::Relaxed);
+        self.is_lent.store(is_lent, Ordering::Release);
     }
 }
 
@@ -54,7 +67,13 @@ impl Sink for Screen {
     }
 
     fn flush(&self, turn: &mut Turn) {
+        if self.is_lent.load(Ordering::Acquire) {
+            return;
+        }
         let State { grid, surface } = self.state.get(turn);
+        if self.is_spoilt.swap(false, Ordering::Relaxed) {
+            grid.forget_shown();
+        }
         grid.update(|column, row, cell| surface.draw(column, row, cell));
     }
 }
