@@ -20,7 +20,7 @@ const GDB_PORT: u16 = 1234;
 /// becomes this command's. A panic gives 101, a machine that dies without a word 102, a timeout 124.
 ///
 /// Settings that are always the same can live in the application's Cargo.toml, under
-/// [package.metadata.roost]: smp, mem, machine, boot, accel, cpu, args, profile, timeout.
+/// [package.metadata.roost]: smp, mem, machine, boot, accel, cpu, display, args, profile, timeout.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

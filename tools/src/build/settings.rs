@@ -26,6 +26,8 @@ pub struct Settings {
     pub boot: Option<Boot>,
     /// What executes it: `"auto"`, `"tcg"`, `"kvm"`.
     pub accel: Option<Accel>,
+    /// Whether it has a screen and a keyboard, in a window where that can be.
+    pub display: Option<bool>,
     /// QEMU's name of the CPU model.
     pub cpu: Option<String>,
     /// Arguments, one per string.

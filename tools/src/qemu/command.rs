@@ -18,6 +18,10 @@ pub struct Run<'a> {
     pub files: &'a Files,
     /// Number of the file descriptor that carries the control channel.
     pub control: i32,
+    /// What opens a window, if there is to be one.
+    pub window: Option<&'static str>,
+    /// Number of the one that carries the monitor, if there is one.
+    pub monitor: Option<i32>,
 }
 
 impl Run<'_> {
@@ -26,7 +30,7 @@ impl Run<'_> {
         let mut args = Arguments(Vec::new());
         // Nothing that was not asked for: no default devices, no user's configuration, no window. A guest
         // that resets, or dies of a triple fault, ends QEMU.
-        args.add(&["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+        args.add(&["-nodefaults", "-no-user-config", "-display", self.window.unwrap_or("none"), "-no-reboot"]);
         self.machine(&mut args);
         self.channels(&mut args);
         self.boot(&mut args);
@@ -68,6 +72,9 @@ impl Run<'_> {
         if self.config.vga {
             args.add(&["-vga", "std"]);
         }
+        if self.config.ramfb {
+            args.add(&["-device", "ramfb"]);
+        }
     }
 
     fn channels(&self, args: &mut Arguments) {
@@ -77,6 +84,10 @@ impl Run<'_> {
         args.add(&["-chardev", &format!("socket,id=control,fd={}", self.control)]);
         args.add(&["-device", "isa-debugcon,iobase=0xe9,chardev=control"]);
         args.add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
+        if let Some(fd) = self.monitor {
+            args.add(&["-chardev", &format!("socket,id=monitor,fd={fd}"), "-mon", "chardev=monitor,mode=control"]);
+            args.add(&["-action", "shutdown=pause"]);
+        }
     }
 
     fn boot(&self, args: &mut Arguments) {
@@ -138,7 +149,9 @@ mod tests {
         let flash = Flash { code: "/ovmf/code.fd".into(), vars: "/run/a,b/vars.fd".into() };
         let files =
             Files::of(PathBuf::from("/run/a,b/boot"), config.boot.to_string().contains("uefi").then_some(flash));
-        let words = Run { config, accel, files: &files, control: 7 }.arguments();
+        let words =
+            Run { config, accel, files: &files, control: 7, window: None, monitor: config.monitor.then_some(8) }
+                .arguments();
         words.join(std::ffi::OsStr::new(" ")).into_string().unwrap()
     }
 
@@ -180,6 +193,18 @@ mod tests {
             assert!(line.contains(words), "{line}");
         }
         assert!(!line.contains("console"), "{line}");
+    }
+
+    #[test]
+    fn a_screen_is_shown_as_was_asked_for() {
+        let line = |config: Config| line(&config, Accel::Tcg);
+        let hidden = line(Config::default());
+        assert!(hidden.contains("-display none") && !hidden.contains("ramfb") && !hidden.contains("-mon"), "{hidden}");
+        let shown = line(Config { ramfb: true, ..Config::default() });
+        assert!(shown.contains("-device ramfb") && !shown.contains("-mon"), "{shown}");
+        let watched = line(Config { monitor: true, ..Config::default() });
+        let words = "socket,id=monitor,fd=8 -mon chardev=monitor,mode=control -action shutdown=pause";
+        assert!(watched.contains(words), "{watched}");
     }
 
     #[test]

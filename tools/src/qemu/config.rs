@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::accel::Accel;
 use super::machine::{Boot, Machine};
+use super::screen::Screen;
 use super::size::Size;
 
 /// Cores of a machine that nobody specified.
@@ -38,6 +39,12 @@ pub struct Config {
     pub serial: bool,
     /// Whether the machine has a VGA adapter, and so a framebuffer when GRUB boots it.
     pub vga: bool,
+    /// Whether the machine has a screen in the guest's own memory (`ramfb`), for one that QEMU itself boots.
+    pub ramfb: bool,
+    /// What becomes of what is on its screen.
+    pub screen: Screen,
+    /// Whether QEMU has a monitor, by which the guest may have keys pressed. It has one for a picture, too.
+    pub monitor: bool,
     /// Whether this process's standard input goes to the guest's serial port.
     pub stdin: bool,
     /// TCP port on which QEMU waits for a debugger before the first instruction.
@@ -61,6 +68,9 @@ impl Default for Config {
             append: String::new(),
             serial: true,
             vga: false,
+            ramfb: false,
+            screen: Screen::Hidden,
+            monitor: false,
             stdin: false,
             gdb: None,
             timeout: None,

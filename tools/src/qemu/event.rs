@@ -61,6 +61,8 @@ pub enum Event {
         /// Address of the instruction.
         address: u64,
     },
+    /// The guest asks for these keys, by QEMU's names, to be pressed together.
+    Press(Vec<String>),
     /// A test suite ran to its end.
     Done,
     /// A line that is none of the above.
@@ -108,6 +110,7 @@ fn parse(line: &str) -> Option<Event> {
             Event::Window { name, start: hex(words.next()?)?, end: hex(words.next()?)? }
         }
         "hit" => Event::Hit { name: words.next()?.to_owned(), address: hex(words.next()?)? },
+        "press" if !rest.is_empty() => Event::Press(words.map(str::to_owned).collect()),
         "done" if rest.is_empty() => Event::Done,
         _ => return None,
     })
@@ -169,6 +172,7 @@ mod tests {
                 Event::Window { name: "send".into(), start: 0xffff_ffff_8020_1000, end: 0xffff_ffff_8020_1020 },
             ),
             ("hit send 0xffffffff80201004", Event::Hit { name: "send".into(), address: 0xffff_ffff_8020_1004 }),
+            ("press shift a", Event::Press(vec!["shift".into(), "a".into()])),
             ("done", Event::Done),
         ] {
             assert_eq!(Event::parse(line), event, "{line}");

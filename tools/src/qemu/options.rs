@@ -1,8 +1,11 @@
 //! The options by which every command lets its user choose a machine.
 
+use std::path::PathBuf;
+
 use super::accel::Accel;
 use super::config::{Config, MAX_SMP, MAX_SMP_XAPIC};
 use super::machine::{Boot, Machine};
+use super::screen::Screen;
 use super::size::Size;
 use crate::build::Settings;
 
@@ -33,6 +36,14 @@ pub struct Options {
     /// CPU model, by QEMU's name [default: all that the accelerator can do].
     #[arg(long, value_name = "MODEL")]
     pub cpu: Option<String>,
+
+    /// Give the machine a screen and a keyboard, and open a window for them where that can be.
+    #[arg(long, conflicts_with = "screenshot")]
+    pub display: bool,
+
+    /// Give the machine a screen, and write what is on it when the run ends to a file: PNG, or PPM if its name ends so.
+    #[arg(long, value_name = "FILE")]
+    pub screenshot: Option<PathBuf>,
 }
 
 impl Options {
@@ -44,7 +55,14 @@ impl Options {
         let defaults = Config::default();
         let smp = self.smp.or(settings.smp).unwrap_or(defaults.smp);
         let boot = self.boot.or(settings.boot).unwrap_or(defaults.boot);
-        let needs_q35 = boot != Boot::Kernel || smp > MAX_SMP_XAPIC;
+        let screen = match &self.screenshot {
+            Some(file) => Screen::Picture(file.clone()),
+            None if self.display || settings.display == Some(true) => Screen::Window,
+            None => Screen::Hidden,
+        };
+        let has_screen = screen != Screen::Hidden;
+        // The microvm has no keyboard.
+        let needs_q35 = boot != Boot::Kernel || smp > MAX_SMP_XAPIC || has_screen;
         let usual = if needs_q35 { Machine::Q35 } else { Machine::Microvm };
         let config = Config {
             smp,
@@ -54,6 +72,8 @@ impl Options {
             accel: self.accel.or(settings.accel).unwrap_or_default(),
             cpu: self.cpu.clone().or_else(|| settings.cpu.clone()),
             vga: boot != Boot::Kernel,
+            ramfb: has_screen && boot == Boot::Kernel,
+            screen,
             ..defaults
         };
         config.check()?;
@@ -76,9 +96,24 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_has_a_screen_where_somebody_wants_one() {
+        let config = |options: &Options, settings: &Settings| options.resolve(settings).unwrap();
+        let (usual, wants) = (Settings::default(), Settings { display: Some(true), ..Settings::default() });
+        let none = config(&Options::default(), &usual);
+        assert_eq!((none.ramfb, none.screen), (false, Screen::Hidden));
+        let window = config(&Options::default(), &wants);
+        assert_eq!((window.ramfb, window.screen), (true, Screen::Window));
+        let picture = Options { screenshot: Some("a.png".into()), boot: Some(Boot::Kernel), ..Options::default() };
+        assert_eq!(config(&picture, &wants).screen, Screen::Picture("a.png".into()));
+        let by_grub = Options { boot: Some("grub-bios".parse().unwrap()), ..picture };
+        assert!(config(&by_grub, &usual).vga && !config(&by_grub, &usual).ramfb, "GRUB hands over its own");
+    }
+
+    #[test]
     fn the_board_is_the_smallest_that_has_what_was_asked_for() {
         let machine = |options: Options| options.resolve(&Settings::default()).unwrap().machine;
         assert_eq!(machine(Options::default()), Machine::Microvm);
+        assert_eq!(machine(Options { display: true, ..Options::default() }), Machine::Q35);
         assert_eq!(machine(Options { smp: Some(256), ..Options::default() }), Machine::Q35);
         let by_grub = Options { boot: Some("grub-bios".parse().unwrap()), ..Options::default() };
         assert_eq!(machine(by_grub.clone()), Machine::Q35);

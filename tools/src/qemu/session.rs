@@ -11,8 +11,9 @@
 //! its own, so that Ctrl-C on the terminal reaches this process alone, which then ends QEMU in good order
 //! (see [`interrupt`](super::interrupt)).
 //!
-//! Rejected: QMP, which would tell a reset from a power-off, but takes a handshake before the guest may run,
-//! and the guest says on the control channel what it is about; a thread per stream, which loses the order.
+//! Rejected: QMP for all runs, which would tell a reset from a power-off: the guest says on the control channel what it is
+//! about, and a machine that stays when its guest has ended has to be ended. (One whose picture is wanted has it, see
+//! [`monitor`].) A thread per stream, which loses the order.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd as _};
@@ -31,7 +32,9 @@ use super::config::Config;
 use super::event::Event;
 use super::firmware::Files;
 use super::interrupt::Watch;
+use super::monitor::{self, Monitor};
 use super::outcome::Outcome;
+use super::screen::{self, Screen};
 use super::streams::{poll_readable, read_some};
 use super::{accel, process};
 use crate::build::Image;
@@ -67,6 +70,9 @@ pub struct Session {
     console: Option<ChildStdout>,
     control: Option<UnixStream>,
     complaints: Option<ChildStderr>,
+    monitor: Option<Monitor>,
+    /// Whether whoever looks at it can end it, by closing its window.
+    has_window: bool,
     /// The last, unfinished line of the control channel.
     line: Vec<u8>,
     stderr: Vec<u8>,
@@ -98,13 +104,36 @@ impl Session {
         let (control, far_end) = UnixStream::pair()?;
         control.set_nonblocking(true)?;
 
-        let run = Run { config, accel, files: &files, control: far_end.as_raw_fd() };
+        let window = match config.screen {
+            Screen::Window => screen::opener(&program).inspect_err(|why| eprintln!("note: {why}")).ok(),
+            Screen::Hidden | Screen::Picture(_) => None,
+        };
+        let picture = if let Screen::Picture(file) = &config.screen { Some(file) } else { None };
+        let mut monitor = None;
+        if config.monitor || picture.is_some() {
+            picture.map_or(Ok(()), |file| monitor::make_room(file))?;
+            monitor = Some(UnixStream::pair()?);
+        }
+
+        let run = Run {
+            config,
+            accel,
+            files: &files,
+            control: far_end.as_raw_fd(),
+            window,
+            monitor: monitor.as_ref().map(|(_, far_end)| far_end.as_raw_fd()),
+        };
         let mut command = Command::new(&program);
         command.args(run.arguments()).process_group(0);
         command.stdin(if config.stdin { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         process::die_with_parent(&mut command);
         process::inherit(&mut command, far_end.into());
+        let monitor = monitor.map(|(near, far_end)| {
+            process::inherit(&mut command, far_end.into());
+            Monitor::new(near, picture.cloned())
+        });
+        let monitor = monitor.transpose()?;
         let mut qemu = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         if let Some(stdin) = qemu.stdin.take() {
             thread::spawn(move || process::forward_stdin(stdin));
@@ -114,6 +143,8 @@ impl Session {
             control: Some(control),
             complaints: qemu.stderr.take(),
             qemu,
+            monitor,
+            has_window: window.is_some(),
             line: Vec::new(),
             stderr: Vec::new(),
             ready: VecDeque::new(),
@@ -164,12 +195,13 @@ impl Session {
             self.console.as_ref().map(AsFd::as_fd),
             self.control.as_ref().map(AsFd::as_fd),
             self.complaints.as_ref().map(AsFd::as_fd),
+            self.monitor.as_ref().and_then(Monitor::fd),
             interrupt,
         ];
-        let Some([console, control, complaints, interrupt]) = poll_readable(fds, timeout.as_ref())? else {
+        let Some([console, control, complaints, monitor, interrupt]) = poll_readable(fds, timeout.as_ref())? else {
             return Ok(true);
         };
-        if !(console || control || complaints || interrupt) {
+        if !(console || control || complaints || monitor || interrupt) {
             return Ok(false);
         }
         if interrupt {
@@ -183,6 +215,9 @@ impl Session {
                 Some(bytes) => self.take_control(&bytes),
                 None => self.take_line(),
             }
+        }
+        if monitor && let Some(monitor) = &mut self.monitor {
+            monitor.take()?;
         }
         if complaints && let Some(bytes) = read_some(&mut self.complaints)? {
             self.stderr.extend(bytes);
@@ -215,6 +250,9 @@ impl Session {
             Event::Panic(message) => Some(Outcome::Panicked { message: message.clone() }),
             _ => None,
         };
+        if let (Event::Press(keys), Some(monitor)) = (&event, &mut self.monitor) {
+            monitor.press(keys.iter().map(String::as_str));
+        }
         // The first word counts: a guest that panics on its way out has exited, and one that exits after a
         // panic does so because of it.
         if self.announced.is_none() {
@@ -228,16 +266,33 @@ impl Session {
             return;
         }
         self.stopped = Some(outcome);
+        if let Some(monitor) = &mut self.monitor {
+            monitor.end();
+            if self.ends_within(GRACE) {
+                return;
+            }
+        }
         // It cannot have been reaped: this session does that last.
         let _ = rustix::process::kill_process(Pid::from_child(&self.qemu), Signal::TERM);
-        let deadline = Instant::now() + GRACE;
+        if !self.ends_within(GRACE) {
+            let _ = self.qemu.kill();
+        }
+    }
+
+    fn ends_within(&mut self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
             if !matches!(self.qemu.try_wait(), Ok(None)) {
-                return;
+                return true;
             }
             thread::sleep(Duration::from_millis(2));
         }
-        let _ = self.qemu.kill();
+        false
+    }
+
+    /// What QEMU's monitor refused, if anything.
+    pub fn refused(&self) -> &[String] {
+        self.monitor.as_ref().map_or(&[], Monitor::refused)
     }
 
     /// How the run ended. All streams are at their ends.
@@ -250,6 +305,7 @@ impl Session {
     /// How a run ended about which nobody said a word.
     fn judge(&self, status: ExitStatus) -> Outcome {
         match status.code() {
+            Some(0) if self.has_window => Outcome::Interrupted,
             // A reset, with -no-reboot, and so a triple fault; or a power-off without a word.
             Some(0) => Outcome::Died,
             // QEMU's own code for a failure; a guest whose code is 0 says so before it ends.
