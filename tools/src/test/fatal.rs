@@ -4,6 +4,8 @@
 //! status, no other words. An image that dies in silence, or of a triple fault, fails whatever it was for.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +49,12 @@ pub struct Death {
     /// What it never shows.
     #[serde(default)]
     never: Vec<String>,
+    /// Whether the machine has a screen.
+    #[serde(default)]
+    screen: bool,
+    /// What is on it in the end: colours, `rrggbb`, by place, `x,y`.
+    #[serde(default)]
+    pixels: BTreeMap<String, String>,
     /// The machines; one core on microvm if there are none.
     #[serde(default)]
     on: Vec<Configuration>,
@@ -134,7 +142,22 @@ fn row_name(program: &str) -> String {
 fn run(image: &Image, death: &Death, configuration: &Configuration, limit: Duration) -> Row {
     let started = Instant::now();
     let mut console = Vec::new();
-    let config = qemu::Config { timeout: Some(limit), ..configuration.to_qemu() };
+    let mut config = qemu::Config { timeout: Some(limit), ..configuration.to_qemu() };
+    // Kept until the picture has been looked at.
+    let mut directory = None;
+    let mut file = PathBuf::new();
+    if death.screen {
+        directory = tempfile::tempdir().ok();
+        file = directory.as_ref().map_or(file, |directory| directory.path().join("screen.ppm"));
+        let by_qemu = config.boot == qemu::Boot::Kernel;
+        config = qemu::Config {
+            ramfb: by_qemu,
+            vga: !by_qemu,
+            monitor: true,
+            screen: qemu::Screen::Picture(file.clone()),
+            ..config
+        };
+    }
     let ended = qemu::run(image, &config, &mut |message| {
         if let Message::Console(bytes) = message {
             console.extend(bytes);
@@ -143,9 +166,10 @@ fn run(image: &Image, death: &Death, configuration: &Configuration, limit: Durat
     });
     let console = symbolised(&image.path, &String::from_utf8_lossy(&console));
     let verdict = match ended {
-        Ok(outcome) => death.judge(&outcome, &console),
+        Ok(outcome) => death.judge(&outcome, &console).and_then(|()| death.judge_picture(&file)),
         Err(error) => Err(format!("{error:#}")),
     };
+    drop(directory);
     let row = Row::new(Tier::Guest, row_name(&image.name), configuration.to_string(), Outcome::Passed);
     let row = Row { seconds: started.elapsed().as_secs_f64(), ids: death.ids.clone(), ..row };
     match verdict {
@@ -155,6 +179,22 @@ fn run(image: &Image, death: &Death, configuration: &Configuration, limit: Durat
 }
 
 impl Death {
+    /// Whether the picture in `file` has the right colours.
+    fn judge_picture(&self, file: &Path) -> Result<(), String> {
+        if self.pixels.is_empty() {
+            return Ok(());
+        }
+        let bytes = fs::read(file).map_err(|error| format!("there is no picture: {error}"))?;
+        let picture = Picture::parse(&bytes).ok_or("the picture is no PPM")?;
+        for (place, colour) in &self.pixels {
+            let found = picture.colour(place).ok_or_else(|| format!("{place} is not in the picture"))?;
+            if found != *colour {
+                return Err(format!("the pixel at {place} is {found}, not {colour}"));
+            }
+        }
+        Ok(())
+    }
+
     fn judge(&self, outcome: &qemu::Outcome, console: &str) -> Result<(), String> {
         match (outcome, &self.panic) {
             (qemu::Outcome::Panicked { message }, Some(wanted)) if message.contains(wanted) => {}
@@ -187,9 +227,50 @@ impl Death {
     }
 }
 
+/// A picture as QEMU writes it: PPM, binary, three bytes a pixel.
+struct Picture<'a> {
+    width: usize,
+    pixels: &'a [u8],
+}
+
+impl<'a> Picture<'a> {
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let mut parts = bytes.splitn(4, u8::is_ascii_whitespace);
+        let (magic, width, height) = (parts.next()?, parts.next()?, parts.next()?);
+        let pixels = parts.next()?.strip_prefix(b"255\n")?;
+        let number = |text| std::str::from_utf8(text).ok()?.parse::<usize>().ok();
+        let (width, height) = (number(width)?, number(height)?);
+        (magic == b"P6" && pixels.len() == width * height * 3).then_some(Self { width, pixels })
+    }
+
+    /// The colour at `x,y`, as `rrggbb`.
+    fn colour(&self, place: &str) -> Option<String> {
+        let (x, y) = place.split_once(',')?;
+        let (x, y) = (x.parse::<usize>().ok().filter(|&x| x < self.width)?, y.parse::<usize>().ok()?);
+        let [red, green, blue] = self.pixels.as_chunks().0.get(y * self.width + x)?;
+        Some(format!("{red:02x}{green:02x}{blue:02x}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_is_held_against_colours() {
+        let picture = Picture::parse(b"P6\n2 1\n255\n\x00\x80\xff\x0a\x20\x30").expect("it is one");
+        assert_eq!(picture.colour("0,0").as_deref(), Some("0080ff"));
+        assert_eq!(picture.colour("1,0").as_deref(), Some("0a2030"));
+        assert_eq!((picture.colour("2,0"), picture.colour("0,1"), picture.colour("0")), (None, None, None));
+        assert!(Picture::parse(b"P6\n2 1\n255\n\x00").is_none() && Picture::parse(b"P5").is_none());
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.ppm");
+        fs::write(&file, b"P6\n1 1\n255\n\x01\x02\x03").unwrap();
+        let judge = |text: &str| death(text).judge_picture(&file);
+        assert_eq!(judge("pixels = { '0,0' = '010203' }"), Ok(()));
+        assert!(judge("pixels = { '0,0' = '010204' }").unwrap_err().contains("010203"));
+        assert!(judge("pixels = { '1,0' = '010203' }").is_err());
+    }
 
     fn death(text: &str) -> Death {
         let mut deaths = parse(&format!("[image]\n{text}")).unwrap();
