@@ -63,6 +63,8 @@ pub enum Event {
     },
     /// The guest asks for these keys, by QEMU's names, to be pressed together.
     Press(Vec<String>),
+    /// The guest has drawn all that it draws unless somebody does something. A run for a picture ends with that.
+    Drawn,
     /// A test suite ran to its end.
     Done,
     /// A line that is none of the above.
@@ -111,6 +113,7 @@ fn parse(line: &str) -> Option<Event> {
         }
         "hit" => Event::Hit { name: words.next()?.to_owned(), address: hex(words.next()?)? },
         "press" if !rest.is_empty() => Event::Press(words.map(str::to_owned).collect()),
+        "drawn" if rest.is_empty() => Event::Drawn,
         "done" if rest.is_empty() => Event::Done,
         _ => return None,
     })
@@ -173,6 +176,7 @@ mod tests {
             ),
             ("hit send 0xffffffff80201004", Event::Hit { name: "send".into(), address: 0xffff_ffff_8020_1004 }),
             ("press shift a", Event::Press(vec!["shift".into(), "a".into()])),
+            ("drawn", Event::Drawn),
             ("done", Event::Done),
         ] {
             assert_eq!(Event::parse(line), event, "{line}");

@@ -78,6 +78,11 @@ impl Monitor {
         self.say(&json!({ "execute": "send-key", "arguments": { "keys": keys } }));
     }
 
+    /// Whether a picture is wanted, and has not been asked for.
+    pub fn takes_picture(&self) -> bool {
+        self.picture.is_some()
+    }
+
     /// What QEMU refused to do, if anything.
     pub fn refused(&self) -> &[String] {
         &self.refused

@@ -248,10 +248,13 @@ impl Session {
             Event::Exit(code) => Some(Outcome::Exited(*code)),
             Event::Reboot => Some(Outcome::Rebooted),
             Event::Panic(message) => Some(Outcome::Panicked { message: message.clone() }),
+            Event::Drawn if self.takes_picture() => Some(Outcome::Exited(0)),
             _ => None,
         };
-        if let (Event::Press(keys), Some(monitor)) = (&event, &mut self.monitor) {
-            monitor.press(keys.iter().map(String::as_str));
+        match (&event, &mut self.monitor) {
+            (Event::Press(keys), Some(monitor)) => monitor.press(keys.iter().map(String::as_str)),
+            (Event::Drawn, Some(monitor)) if monitor.takes_picture() => monitor.end(),
+            _ => {}
         }
         // The first word counts: a guest that panics on its way out has exited, and one that exits after a
         // panic does so because of it.
@@ -288,6 +291,10 @@ impl Session {
             thread::sleep(Duration::from_millis(2));
         }
         false
+    }
+
+    fn takes_picture(&self) -> bool {
+        self.monitor.as_ref().is_some_and(Monitor::takes_picture)
     }
 
     /// What QEMU's monitor refused, if anything.

@@ -109,7 +109,7 @@ impl<'a> Boot<'a> {
             }
             // How the boot ends, the session tells at its end.
             Event::Panic(_) | Event::Exit(_) | Event::Reboot | Event::Done => {}
-            Event::Boot(_) | Event::Main { .. } | Event::Press(_) | Event::Unknown(_) => {}
+            Event::Boot(_) | Event::Main { .. } | Event::Press(_) | Event::Drawn | Event::Unknown(_) => {}
         }
         Ok(false)
     }

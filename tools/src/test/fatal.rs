@@ -49,6 +49,11 @@ pub struct Death {
     /// What it never shows.
     #[serde(default)]
     never: Vec<String>,
+    /// The package that the program is of, which has its name; one of [`PACKAGE`]'s if there is none.
+    package: Option<String>,
+    /// The image's arguments.
+    #[serde(default)]
+    args: Vec<String>,
     /// Whether the machine has a screen.
     #[serde(default)]
     screen: bool,
@@ -96,7 +101,7 @@ pub fn jobs<'a>(
     context.requirements.check(ids).map_err(anyhow::Error::msg)?;
     let mut jobs: Vec<Job<'a, Vec<Row>>> = Vec::new();
     let broken = |name: &str, why: String| Row::failed(Tier::Guest, row_name(name), "none", why);
-    for program in context.workspace.programs(PACKAGE)? {
+    for program in names(context, &deaths)? {
         let death = deaths.remove(&program);
         if !context.wants(&row_name(&program)) {
             continue;
@@ -106,9 +111,10 @@ pub fn jobs<'a>(
             continue;
         };
         stage(&format!("building the fatal image {program}"));
+        let package = death.package.clone().unwrap_or_else(|| PACKAGE.to_owned());
         let death = Arc::new(death);
         for configuration in death.on.iter().filter(|configuration| context.wants_on(configuration)).cloned() {
-            let image = match context.build(PACKAGE, &program, configuration.profile) {
+            let image = match context.build(&package, &program, configuration.profile) {
                 Ok(image) => image,
                 Err(error) => {
                     each(broken(&program, format!("{error:#}")));
@@ -131,8 +137,16 @@ pub fn jobs<'a>(
 /// # Errors
 /// If there is no such package.
 pub fn list(context: &Context) -> anyhow::Result<Vec<(Tier, String)>> {
-    let names = context.workspace.programs(PACKAGE)?.into_iter().map(|program| row_name(&program));
+    let names = names(context, &parse(&context.workspace.read(FILE)?)?)?;
+    let names = names.into_iter().map(|program| row_name(&program));
     Ok(names.filter(|name| context.wants(name)).map(|name| (Tier::Guest, name)).collect())
+}
+
+/// The names of the package's programs, and of those that expectations fetch from elsewhere.
+fn names(context: &Context, deaths: &Deaths) -> anyhow::Result<Vec<String>> {
+    let mut names = context.workspace.programs(PACKAGE)?;
+    names.extend(deaths.iter().filter(|(_, death)| death.package.is_some()).map(|(name, _)| name.clone()));
+    Ok(names)
 }
 
 fn row_name(program: &str) -> String {
@@ -142,7 +156,8 @@ fn row_name(program: &str) -> String {
 fn run(image: &Image, death: &Death, configuration: &Configuration, limit: Duration) -> Row {
     let started = Instant::now();
     let mut console = Vec::new();
-    let mut config = qemu::Config { timeout: Some(limit), ..configuration.to_qemu() };
+    let append = qemu::join_words(&death.args);
+    let mut config = qemu::Config { timeout: Some(limit), append, ..configuration.to_qemu() };
     // Kept until the picture has been looked at.
     let mut directory = None;
     let mut file = PathBuf::new();
