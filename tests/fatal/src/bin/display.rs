@@ -3,9 +3,6 @@
 #![no_std]
 #![no_main]
 
-extern crate alloc;
-
-use alloc::vec;
 use core::time::Duration;
 
 use libkern::arch::qemu;
@@ -23,7 +20,7 @@ fn main() -> u8 {
     display.fill(0, 0, usize::MAX, usize::MAX, 0x0010_2030);
     display.fill(0, 0, 64, 1, 0x00ff_8001);
     display.draw(64, 0, 2, &[0x0000_00ff; 5]);
-    display.draw(width - 1, height - 1, 3, &vec![0x0000_ff00; 9]);
+    display.draw(width - 1, height - 1, 3, &[0x0000_ff00; 9]);
     display.draw(width, 0, 1, &[1]);
     display.draw(0, height, 1, &[1]);
     display.draw(5, 5, 0, &[1]);
