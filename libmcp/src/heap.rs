@@ -58,7 +58,6 @@ pub struct Exclusive(AtomicBool);
 
 // SAFETY: whoever finds it locked does not go on.
 unsafe impl RawMutex for Exclusive {
-    #[expect(clippy::declare_interior_mutable_const, reason = "each mutex has its own")]
     const INIT: Self = Self(AtomicBool::new(false));
     type GuardMarker = GuardNoSend;
 

@@ -290,7 +290,7 @@ fn heap() -> Outcome {
         // SAFETY: of more than no bytes; freed as it was allocated.
         unsafe {
             let at = alloc::alloc::alloc(layout);
-            if at.is_null() || at.addr() % align != 0 {
+            if at.is_null() || !at.addr().is_multiple_of(align) {
                 return Err(3);
             }
             at.write_bytes(0xaa, layout.size());
