@@ -61,6 +61,19 @@ pub fn one(number: u32, args: [u64; ARGUMENTS]) -> Result<u64, Error> {
     call.outcome()
 }
 
+/// Makes one call with one argument, waits until it is done, and says whether it failed with `error`: for whoever does not
+/// care otherwise.
+#[inline(always)]
+pub(crate) fn one_is(number: u32, argument: u64, error: Error) -> bool {
+    let mut call = Call::new(number, [argument, 0, 0, 0, 0]);
+    let taken = trap(&raw const call, 1);
+    if !call.is_done() && wait_if_taken(&mut call, taken).is_err() {
+        return false;
+    }
+    // Relaxed: after the acquire in `is_done`.
+    call.result.load(Ordering::Relaxed) == error.to_result()
+}
+
 /// Most calls are done when the trap returns, so one asks to be told only when it is not.
 #[cold]
 #[inline(never)]

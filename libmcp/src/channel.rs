@@ -6,8 +6,9 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+pub use mcp_ring::memory::LINE;
 pub use mcp_ring::spsc::{Receiver, RecvError, SendError, Sender};
-pub use mcp_ring::{Bell, Duplex, Interrupted, Memory, Message, Side, duplex, mpsc, spsc};
+pub use mcp_ring::{Bell, CallError, Duplex, Interrupted, Memory, Message, Side, duplex, mpsc, spsc};
 
 use mcp_abi::call::{Error, number, rights};
 use mcp_abi::process::PAGE_LEN;
@@ -47,6 +48,14 @@ impl Memory for Shared {
         // SAFETY: within what is mapped; it stays.
         unsafe { &*self.start.add(index) }
     }
+
+    #[inline]
+    fn line(&self, first: usize) -> &[AtomicU64; LINE] {
+        // Whole pages are mapped, at least one.
+        assert!(first <= self.words - LINE, "a line of the region");
+        // SAFETY: as above.
+        unsafe { &*self.start.add(first).cast() }
+    }
 }
 
 /// An end of a channel as what wakes the other side.
@@ -77,6 +86,17 @@ impl Bell for Doorbell {
 
     fn wait(&self, _: u64) -> Result<(), Interrupted> {
         call::wait();
+        Ok(())
+    }
+
+    #[inline]
+    fn ring_and_wait(&self, since: u64) -> Result<(), Interrupted> {
+        // If nobody is there, that is found at the next look.
+        if call::one_is(number::SIGNAL_AND_WAIT, self.end.to_word(), Error::NotAllowed) {
+            // A process may have been given the two and not this one.
+            self.ring();
+            return self.wait(since);
+        }
         Ok(())
     }
 

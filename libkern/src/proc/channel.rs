@@ -42,12 +42,13 @@ use mcp_abi::handle::{Handle, MAX_IN_TRANSIT, Rights};
 use mcp_abi::process::event;
 use mcp_ring::{Bell, Interrupted};
 
+use super::current;
 use super::event::hint;
 use super::object::Object;
 use super::process::Proc;
 use super::table::HandleError;
 use crate::kthread::sync::Semaphore;
-use crate::sync::{IrqSpinLock, SpinLock};
+use crate::sync::{IrqGuard, IrqSpinLock, SpinLock};
 use crate::time::Instant;
 
 /// The other end is closed.
@@ -158,17 +159,34 @@ static END_IN_TRANSIT: SpinLock<()> = SpinLock::new("ends of channels in transit
 
 impl End {
     fn ring(&self) {
-        let mut inner = self.inner.lock();
+        let _off = IrqGuard::new();
+        if let Some(ready) = self.ring_and_keep() {
+            current::wake(ready);
+        }
+    }
+
+    /// Wakes all who wait, and gives one process of those that did: it is ready, and in no queue yet. Interrupts off, until it
+    /// is in one, or on a core.
+    #[inline(always)]
+    fn ring_and_keep(&self) -> Option<Arc<Proc>> {
+        // SAFETY: interrupts are off. Waking neither blocks nor has to do with this end.
+        let mut inner = unsafe { self.inner.lock_quick() };
         inner.rung += 1;
         let waiting = mem::take(&mut inner.waiting);
+        let mut kept = None;
         for listener in &inner.listeners {
             // SAFETY: hazard 1.
-            hint(unsafe { &*listener.proc }, event::CHANNEL);
+            if let Some(ready) = hint(unsafe { &*listener.proc }, event::CHANNEL)
+                && let Some(before) = kept.replace(ready)
+            {
+                current::wake(before);
+            }
         }
         drop(inner);
         if waiting > 0 {
             self.bell.up_many(waiting);
         }
+        kept
     }
 }
 
@@ -210,6 +228,17 @@ impl ChannelEnd {
         }
         other.ring();
         Ok(())
+    }
+
+    /// As [`signal`](Self::signal), but gives one of the processes that were woken: it is ready, and in no queue. Interrupts
+    /// off, until the caller has put it there or goes on with it.
+    #[inline(always)]
+    pub(super) fn signal_and_keep(&self) -> Result<Option<Arc<Proc>>, Closed> {
+        let other = self.holder.other();
+        if other.is_closed.load(Ordering::Acquire) {
+            return Err(Closed);
+        }
+        Ok(other.ring_and_keep())
     }
 
     /// As the bell's `wait`: sleeps until the other end has signalled since `since`, at most until `deadline`. Blocks.

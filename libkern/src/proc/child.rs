@@ -13,6 +13,7 @@ use super::exit::Exit;
 use super::process::{Proc, Record};
 use super::ready::End;
 use super::state::State;
+use crate::arch::clock;
 use crate::kthread::sync::Aborted;
 use crate::sync::IrqGuard;
 
@@ -67,7 +68,7 @@ impl Child {
         let proc = self.proc.upgrade()?;
         let mut inner = proc.inner.lock();
         if inner.core.is_some() {
-            inner.count_time();
+            inner.count_time(clock::now_ns());
         }
         Some(Stats { run: Duration::from_nanos(inner.run_ns), turns: inner.turns })
     }

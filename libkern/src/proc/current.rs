@@ -7,7 +7,8 @@
 //! that finds messages on its way out, ends in the idle loop ([`leave`]); so there is one place that decides, whatever has
 //! happened meanwhile. A trap that has not blocked and finds nothing takes the same decision in a few instructions
 //! ([`may_return`]); and one whose process waits, or lets others run, goes to the next process without the idle loop
-//! ([`change_to_next`]).
+//! ([`change_to_next`]). One whose process wakes another by the call by which it waits goes to that one, past the queue, if
+//! nobody is in it ([`hand_over`]): so two processes that talk cost two switches and no more, and nobody waits longer for it.
 //!
 //! # A core that does something else has no process
 //!
@@ -52,6 +53,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::cell::{Cell, UnsafeCell};
+use core::ops::DerefMut;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
@@ -65,7 +67,7 @@ use crate::arch::{self, MAX_CORES, clock, depth, irq, paging};
 use crate::kmsg::{self, Immediate, Message, Routine};
 use crate::kthread;
 use crate::sync::depth::FROM_USER;
-use crate::sync::{SpinGuard, per_core};
+use crate::sync::per_core;
 use crate::time::timer::Timer;
 
 /// How long a turn is, in nanoseconds.
@@ -277,7 +279,7 @@ pub(super) fn go_on() -> bool {
 fn take_somebody(here: &Here) -> bool {
     while user::current().is_null() {
         match ready::take().or_else(|| idle(here)) {
-            Some(proc) => adopt(here, proc),
+            Some(proc) => adopt(here, proc, clock::now_ns()),
             None => return false,
         }
     }
@@ -289,8 +291,14 @@ fn take_somebody(here: &Here) -> bool {
 fn go_to_ring_3(here: &Here, context: *mut Context) -> ! {
     load(here, here.owner.get());
     if here.attached.get() != context {
-        attach(here, context);
+        attach_apart(here, context);
     }
+    resume(here, context)
+}
+
+/// As [`go_to_ring_3`], of a context that is attached and whose process is loaded.
+#[inline(always)]
+fn resume(here: &Here, context: *mut Context) -> ! {
     if !ready::is_empty() || here.is_limited.get() {
         time_turn(here);
     }
@@ -299,7 +307,7 @@ fn go_to_ring_3(here: &Here, context: *mut Context) -> ! {
 }
 
 /// Puts the rest of the context, which is about to be resumed, into the core's registers.
-#[inline(never)]
+#[inline(always)]
 fn attach(here: &Here, context: *mut Context) {
     if here.own.get().is_none() {
         begin_to_run_processes(here);
@@ -307,6 +315,11 @@ fn attach(here: &Here, context: *mut Context) {
     // SAFETY: the caller resumes it; it is the core's.
     unsafe { (*context).attach() };
     here.attached.set(context);
+}
+
+#[inline(never)]
+fn attach_apart(here: &Here, context: *mut Context) {
+    attach(here, context);
 }
 
 #[cold]
@@ -328,32 +341,42 @@ fn idle(here: &Here) -> Option<Arc<Proc>> {
     next
 }
 
-/// Takes a process that was ready to this core, unless it has died.
+/// Takes a process that was ready to this core, unless it has died. It is `now_ns` by the clock.
 #[inline(always)]
-fn adopt(here: &Here, proc: Arc<Proc>) {
+fn adopt(here: &Here, proc: Arc<Proc>, now_ns: u64) {
     let core = arch::core_id();
-    // SAFETY: interrupts are off.
-    let mut inner = unsafe { proc.inner.lock_masked() };
-    if inner.state.is_dying() {
+    if !put_on(here, core, proc, now_ns) {
         return;
+    }
+    ready::busy(core);
+    let (word, bit) = (&RUNNING[core / 64], 1 << (core % 64));
+    if word.load(Ordering::Relaxed) & bit == 0 {
+        word.fetch_or(bit, Ordering::Relaxed);
+    }
+}
+
+/// As [`adopt`], where the core has just had another process: what others know of it stays right. Says whether it has not
+/// died.
+#[inline(always)]
+fn put_on(here: &Here, core: usize, proc: Arc<Proc>, now_ns: u64) -> bool {
+    // SAFETY: interrupts are off; what follows calls nobody.
+    let mut inner = unsafe { proc.inner.lock_quick() };
+    if inner.state.is_dying() {
+        return false;
     }
     inner.state.become_state(State::RunningS);
     inner.core = Some(core);
     inner.busy += 1;
     inner.turns += 1;
-    inner.since_ns = clock::now_ns();
-    here.since_ns.set(inner.since_ns);
+    inner.since_ns = now_ns;
+    here.since_ns.set(now_ns);
     here.turn_ns.set(inner.turn_left_ns.min(proc.limit_ns.saturating_sub(inner.run_ns)));
     here.is_limited.set(proc.limit_ns != u64::MAX);
     drop(inner);
-    ready::busy(core);
     // SAFETY: the process is this core's now, and so is its context.
     unsafe { user::set_current(proc.context.get()) };
     here.owner.set(Arc::into_raw(proc));
-    let (word, bit) = (&RUNNING[core / 64], 1 << (core % 64));
-    if word.load(Ordering::Relaxed) & bit == 0 {
-        word.fetch_or(bit, Ordering::Relaxed);
-    }
+    true
 }
 
 /// This core has no process, and does something else next. (Hazard 3.)
@@ -380,12 +403,13 @@ fn give_up_core(here: &Here, next: Next) {
     runs_nobody();
     let owner = here.owner.get();
     // SAFETY: the core has an owner, which is alive; interrupts are off.
-    take_off(here, owner, unsafe { (*owner).inner.lock_masked() }, next);
+    take_off(here, owner, unsafe { (*owner).inner.lock_masked() }, next, clock::now_ns());
 }
 
-/// Takes `owner`, which is this core's, and whose lock the caller has, off the core. Interrupts off.
+/// Takes `owner`, which is this core's, and whose lock the caller has, off the core. It is `now_ns` by the clock. Interrupts
+/// off.
 #[inline(always)]
-fn take_off(here: &Here, owner: *const Proc, mut inner: SpinGuard<'_, Inner>, next: Next) {
+fn take_off(here: &Here, owner: *const Proc, mut inner: impl DerefMut<Target = Inner>, next: Next, now_ns: u64) {
     let context = user::current();
     if here.attached.get() == context {
         // SAFETY: the one attached last; no other has run since.
@@ -398,7 +422,7 @@ fn take_off(here: &Here, owner: *const Proc, mut inner: SpinGuard<'_, Inner>, ne
     // SAFETY: the core's reference.
     let proc = unsafe { Arc::from_raw(owner) };
     inner.core = None;
-    inner.count_time();
+    inner.count_time(now_ns);
     inner.busy -= 1;
     let mut becomes_ready = None;
     if !inner.state.is_dying() {
@@ -454,9 +478,49 @@ pub(crate) fn let_others_run() -> ! {
     if !ready::is_empty() {
         let owner = here.owner.get();
         // SAFETY: the core has an owner, which is alive; interrupts are off.
-        take_off(here, owner, unsafe { (*owner).inner.lock_masked() }, Next::Ready(End::Back));
+        take_off(here, owner, unsafe { (*owner).inner.lock_masked() }, Next::Ready(End::Back), clock::now_ns());
     }
     change_to_next(here)
+}
+
+/// Has a process that waited, and is ready and in no queue, run when its turn comes. Interrupts off.
+pub(crate) fn wake(proc: Arc<Proc>) {
+    make_ready(proc, End::Back);
+}
+
+/// As [`wait`], by a process that has just woken `next`, which is ready and in no queue: it goes before nobody, but if nobody
+/// waits for a core, and no message for this one, it has it at once.
+#[inline(always)]
+pub(crate) fn hand_over(next: Arc<Proc>) -> ! {
+    if kmsg::has_routine() || !ready::is_empty() {
+        wake(next);
+        wait();
+    }
+    depth::lower::<FROM_USER>();
+    // SAFETY: interrupts are off.
+    let here = unsafe { here() };
+    let owner = here.owner.get();
+    // SAFETY: the core has an owner, which is alive.
+    let proc = unsafe { &*owner };
+    // SAFETY: interrupts are off; taking the process off calls nobody before it lets go.
+    let inner = unsafe { proc.inner.lock_quick() };
+    // As in `wait`.
+    if proc.slot().notif_pending.load(Ordering::SeqCst) != 0 {
+        drop(inner);
+        wake(next);
+        change_to_next(here);
+    }
+    let now_ns = clock::now_ns();
+    take_off(here, owner, inner, Next::Wait, now_ns);
+    if !put_on(here, arch::core_id(), next, now_ns) {
+        change_to_next(here);
+    }
+    // Whose space is loaded is the one that has just left, and nothing is attached.
+    debug_assert!(here.loaded.get() == owner && here.attached.get().is_null(), "a trap that has not blocked");
+    exchange_space(here, here.owner.get());
+    let context = user::current();
+    attach(here, context);
+    resume(here, context)
 }
 
 /// Ends the trap of a call that is done, whose process waits, unless something has come for it. Interrupts off.
@@ -471,7 +535,7 @@ pub(crate) fn wait() -> ! {
     let inner = unsafe { proc.inner.lock_masked() };
     // The look and the state have the lock between them, as have the other two of who posts. (Races, processes 4.)
     if proc.slot().notif_pending.load(Ordering::SeqCst) == 0 {
-        take_off(here, owner, inner, Next::Wait);
+        take_off(here, owner, inner, Next::Wait, clock::now_ns());
     } else {
         drop(inner);
     }
@@ -488,7 +552,7 @@ fn change_to_next(here: &Here) -> ! {
     }
     while user::current().is_null() {
         match ready::take() {
-            Some(proc) => adopt(here, proc),
+            Some(proc) => adopt(here, proc, clock::now_ns()),
             None => leave(),
         }
     }
@@ -544,10 +608,16 @@ pub(super) fn load_for_kthread(proc: &Proc) {
 #[inline(always)]
 fn load(here: &Here, proc: *const Proc) {
     if here.loaded.get() != proc {
-        exchange_space(here, proc);
+        exchange_space_apart(here, proc);
     }
 }
 
+#[inline(never)]
+fn exchange_space_apart(here: &Here, proc: *const Proc) {
+    exchange_space(here, proc);
+}
+
+#[inline(always)]
 fn exchange_space(here: &Here, proc: *const Proc) {
     let core = arch::core_id();
     // SAFETY: a process that is named here is alive, and the caller has a reference to the one that is to be; its tables'

@@ -15,7 +15,6 @@ use mcp_abi::process::{Event, RING_LEN, VcoreSlot, event};
 
 use super::current;
 use super::process::Proc;
-use super::ready::End;
 use super::state::State;
 use crate::arch::clock;
 use crate::sync::IrqGuard;
@@ -39,30 +38,41 @@ pub(crate) fn post(proc: &Proc, event: Event) {
     });
 }
 
-/// Tells a process's vcore 0 that something of that kind has happened, and no more. Any context but NMI.
-pub(super) fn hint(proc: &Proc, kind: u32) {
-    wake_after(proc, |slot, _| _ = slot.ring.mask.fetch_or(1 << (kind % event::KINDS as u32), Ordering::Release));
+/// Tells a process's vcore 0 that something of that kind has happened, and no more. If it waited, it is ready now, and in no
+/// queue: the caller puts it there (`current::wake`), or goes on with it. Interrupts off, until that is done.
+#[inline(always)]
+#[must_use]
+pub(super) fn hint(proc: &Proc, kind: u32) -> Option<Arc<Proc>> {
+    tell(proc, |slot, _| _ = slot.ring.mask.fetch_or(1 << (kind % event::KINDS as u32), Ordering::Release))
 }
 
 /// Has `publish` tell a process something, and wakes it if it waits.
 fn wake_after(proc: &Proc, publish: impl FnOnce(&VcoreSlot, &mut u32)) {
     // Until the process is in the queue.
     let _off = IrqGuard::new();
-    // SAFETY: interrupts are off.
-    let mut inner = unsafe { proc.inner.lock_masked() };
+    if let Some(ready) = tell(proc, publish) {
+        current::wake(ready);
+    }
+}
+
+/// Has `publish` tell a process something. As for [`hint`].
+#[inline(always)]
+fn tell(proc: &Proc, publish: impl FnOnce(&VcoreSlot, &mut u32)) -> Option<Arc<Proc>> {
+    // SAFETY: interrupts are off; what follows calls nobody.
+    let mut inner = unsafe { proc.inner.lock_quick() };
     if inner.state.is_dying() {
-        return;
+        return None;
     }
     publish(proc.slot(), &mut inner.events_put);
     // SeqCst: before the look at the state, which the lock has made one thing with the look of who waits. (Races,
     // processes 4.)
     proc.slot().notif_pending.store(1, Ordering::SeqCst);
-    if inner.state == State::Waiting {
-        inner.state.become_state(State::RunnableS);
-        drop(inner);
-        // SAFETY: it has not died, so it refers to itself.
-        current::make_ready(unsafe { proc.to_arc() }, End::Back);
+    if inner.state != State::Waiting {
+        return None;
     }
+    inner.state.become_state(State::RunnableS);
+    // SAFETY: it has not died, so it refers to itself.
+    Some(unsafe { proc.to_arc() })
 }
 
 /// A process's alarm. While it is armed, or rings, it refers to the process.

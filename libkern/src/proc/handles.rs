@@ -161,6 +161,21 @@ pub(crate) fn signal(proc: &Proc, channel: Handle) -> Result<(), Error> {
     end.signal().map_err(|_| Error::Closed)
 }
 
+/// As [`signal`], but gives one of the processes that were woken: it is ready, and in no queue. Interrupts off, until the
+/// caller has put it there or goes on with it.
+///
+/// # Errors
+/// As [`signal`].
+#[inline(always)]
+pub(crate) fn signal_and_keep(proc: &Proc, channel: Handle) -> Result<Option<Arc<Proc>>, Error> {
+    // SAFETY: interrupts are off; waking neither blocks nor has to do with handles.
+    let table = unsafe { proc.handles.lock_quick() };
+    let entry = table.get(channel)?;
+    let Object::Channel(end) = &entry.object else { return Err(Error::BadHandle) };
+    entry.demand(Rights::WRITE)?;
+    end.signal_and_keep().map_err(|_| Error::Closed)
+}
+
 /// Gives `handle` away, with those of its rights that are in `rights`, by an end of a channel, and `message` with it. All of
 /// that, or nothing.
 ///

@@ -21,7 +21,6 @@ use super::image::BuildId;
 use super::object::Object;
 use super::state::State;
 use super::table::Table;
-use crate::arch::clock;
 use crate::arch::user::Context;
 use crate::kthread::{Name, Sleeper};
 use crate::kthread::sync::Completion;
@@ -164,11 +163,10 @@ impl Inner {
         }
     }
 
-    /// Counts the time until now, which is on a core.
-    pub(super) fn count_time(&mut self) {
-        let now = clock::now_ns();
-        self.run_ns += now - self.since_ns;
-        self.since_ns = now;
+    /// Counts the time until `now_ns` of the clock, which is on a core.
+    pub(super) fn count_time(&mut self, now_ns: u64) {
+        self.run_ns += now_ns - self.since_ns;
+        self.since_ns = now_ns;
     }
 
     /// Whether it has died and nobody works for it. Says so once.

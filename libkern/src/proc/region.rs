@@ -12,6 +12,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use mcp_ring::Memory;
+use mcp_ring::memory::LINE;
 
 use crate::arch::PAGE_SIZE;
 use crate::mem::space::pages::Pages;
@@ -116,6 +117,14 @@ impl Memory for SharedRegion {
         let page: *mut u64 = self.pages.frame(index / WORDS_PER_PAGE).to_ptr();
         // SAFETY: as in `byte`; a word does not cross pages.
         unsafe { AtomicU64::from_ptr(page.add(index % WORDS_PER_PAGE)) }
+    }
+
+    #[inline]
+    fn line(&self, first: usize) -> &[AtomicU64; LINE] {
+        assert!(first.is_multiple_of(LINE), "a line begins where lines do");
+        let page: *mut u64 = self.pages.frame(first / WORDS_PER_PAGE).to_ptr();
+        // SAFETY: as in `byte`; a line does not cross pages.
+        unsafe { &*page.add(first % WORDS_PER_PAGE).cast() }
     }
 }
 

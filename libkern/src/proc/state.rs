@@ -75,7 +75,7 @@ impl State {
     ///
     /// # Panics
     /// If there is none; the message names both states.
-    #[inline]
+    #[inline(always)]
     pub fn become_state(&mut self, next: State) {
         if !self.may_become(next) {
             illegal(*self, next);

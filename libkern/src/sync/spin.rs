@@ -151,6 +151,20 @@ impl<T> SpinLock<T> {
         self.held(inner)
     }
 
+    /// As [`lock`](Self::lock), but keeps no books, as [`LeafLock`](super::LeafLock) keeps none.
+    ///
+    /// # Safety
+    /// Interrupts are off, and stay so as long as the guard is there. The caller neither blocks meanwhile nor takes this lock
+    /// again: nobody would notice.
+    #[cfg(not(any(test, feature = "hosted")))]
+    #[inline(always)]
+    pub(crate) unsafe fn lock_quick(&self) -> impl DerefMut<Target = T> + '_ {
+        match self.inner.try_lock() {
+            Some(guard) => guard,
+            None => self.wait(),
+        }
+    }
+
     /// Takes the lock if it is free. Any context.
     #[inline]
     pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
@@ -267,6 +281,17 @@ impl<T> IrqSpinLock<T> {
     #[inline]
     pub(crate) unsafe fn lock_masked(&self) -> SpinGuard<'_, T> {
         self.lock.lock()
+    }
+
+    /// As [`SpinLock::lock_quick`].
+    ///
+    /// # Safety
+    /// As there.
+    #[cfg(not(any(test, feature = "hosted")))]
+    #[inline(always)]
+    pub(crate) unsafe fn lock_quick(&self) -> impl DerefMut<Target = T> + '_ {
+        // SAFETY: the caller's word.
+        unsafe { self.lock.lock_quick() }
     }
 
     /// Takes the lock if it is free. Any context, NMI and panic included.

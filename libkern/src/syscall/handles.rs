@@ -8,6 +8,7 @@ use mcp_abi::handle::{Ended, Handle, Rights, ended};
 
 use super::arguments::arguments;
 
+use crate::arch::user;
 use crate::proc::{self, Exit, Object, Proc, handles, umem};
 
 /// The most that one call reads or writes, in bytes.
@@ -44,6 +45,19 @@ pub(super) extern "C" fn duplicate(proc: &Proc, call: usize) -> i64 {
 pub(super) extern "C" fn signal(proc: &Proc, call: usize) -> i64 {
     let [channel] = arguments!(proc, call);
     result_of(handle_of(channel).and_then(|channel| handles::signal(proc, channel)).map(|()| 0))
+}
+
+/// `channel`. Comes back when an event is pending. Errors: bad handle, no right, closed; then it does not wait.
+pub(super) extern "C" fn signal_and_wait(proc: &Proc, call: usize) -> i64 {
+    let [channel] = arguments!(proc, call);
+    if !user::is_from_user() {
+        // Reading that has blocked, and the process has gone on: nobody waits. Interrupts are on.
+        return result_of(handle_of(channel).and_then(|channel| handles::signal(proc, channel)).map(|()| 0));
+    }
+    match handle_of(channel).and_then(|channel| handles::signal_and_keep(proc, channel)) {
+        Ok(woken) => super::end_with_hand_over(proc, call, woken),
+        Err(error) => error.to_result(),
+    }
 }
 
 /// `channel`, `handle`, `rights`, `message`. Errors: bad handle, no right, invalid, closed, would block, no memory.

@@ -264,6 +264,23 @@ fn end_with(proc: &Proc, call: usize, leave: fn() -> !) -> i64 {
     leave()
 }
 
+/// As [`end_with`], of a call whose process waits, and that has woken `woken`, which is ready and in no queue: that one has
+/// the core next, if nothing else waits for it. In a trap that has not blocked.
+#[inline(always)]
+fn end_with_hand_over(proc: &Proc, call: usize, woken: Option<Arc<Proc>>) -> i64 {
+    if let Some(next) = woken {
+        if call + CALL_LEN == current::end_of_batch()
+            // SAFETY: as in `end_with`.
+            && let Ok(None) = unsafe { access::complete_call(call, 0) }
+        {
+            current::hand_over(next)
+        }
+        // Before anything that may block.
+        current::wake(next);
+    }
+    end_with(proc, call, current::wait)
+}
+
 /// Says that a call is done, and posts its event. If the process has taken the struct away, nobody is told.
 extern "C" fn complete(proc: &Proc, call: usize, result: i64) {
     // SAFETY: in range; `attempt` has the space loaded.

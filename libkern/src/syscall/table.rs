@@ -52,10 +52,11 @@ const fn table(is_behind: bool) -> [Run; MAX_CALLS] {
         table[calls[at].0 as usize] = calls[at].1;
         at += 1;
     }
-    let first: [(u32, Run); 4] = [
+    let first: [(u32, Run); 5] = [
         (number::EXIT, basic::exit),
         (number::YIELD, basic::yield_core),
         (number::WAIT, basic::wait),
+        (number::SIGNAL_AND_WAIT, handles::signal_and_wait),
         (number::RESUME, fault::resume),
     ];
     let mut at = 0;

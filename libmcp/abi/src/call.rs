@@ -73,6 +73,9 @@ pub mod number {
     /// Gives a handle to whoever has the other end of a channel: the handle of this end, the handle, rights, a word that
     /// goes with it.
     pub const TRANSFER: u32 = 21;
+    /// As [`SIGNAL`], and then, if that did not fail, as [`WAIT`] without a deadline. Whoever is woken by the one has the core
+    /// that the other leaves, if nobody else waits for it. First of a batch only.
+    pub const SIGNAL_AND_WAIT: u32 = 23;
     /// Receives a handle: the handle of this end, where the word goes. The result is the handle.
     pub const RECEIVE: u32 = 22;
     /// Writes to the process's console: address, length. The result is how many bytes were written.

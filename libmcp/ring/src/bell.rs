@@ -1,7 +1,6 @@
 //! Sleeping until the other side has done something.
 
-use crate::memory::Memory;
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// The wait was ended by something else: its time, or somebody who wants it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +20,15 @@ pub trait Bell {
     /// [`Interrupted`].
     fn wait(&self, since: u64) -> Result<(), Interrupted>;
 
+    /// As [`ring`](Self::ring) and [`wait`](Self::wait), one after the other, or both at once.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    fn ring_and_wait(&self, since: u64) -> Result<(), Interrupted> {
+        self.ring();
+        self.wait(since)
+    }
+
     /// Whether the other side is gone for good.
     fn is_closed(&self) -> bool;
 }
@@ -38,34 +46,54 @@ impl<B: Bell + ?Sized> Bell for &B {
         B::wait(self, since)
     }
 
+    fn ring_and_wait(&self, since: u64) -> Result<(), Interrupted> {
+        B::ring_and_wait(self, since)
+    }
+
     fn is_closed(&self) -> bool {
         B::is_closed(self)
     }
 }
 
 /// Says in word `sleeps` that this side is about to sleep. What it looks at next is what is there now. (Hazard 1.)
-pub(crate) fn announce(memory: &impl Memory, sleeps: usize) {
-    memory.word(sleeps).store(1, Ordering::Relaxed);
+pub(crate) fn announce(sleeps: &AtomicU64) {
+    announce_unfenced(sleeps);
     // Partner: the one in `wake`.
     fence(Ordering::SeqCst);
 }
 
+/// As [`announce`], for who has more to say before a fence of its own.
+#[inline(always)]
+pub(crate) fn announce_unfenced(sleeps: &AtomicU64) {
+    sleeps.store(1, Ordering::Relaxed);
+}
+
 /// Says in word `sleeps` that this side is awake.
-pub(crate) fn withdraw(memory: &impl Memory, sleeps: usize) {
+#[inline(always)]
+pub(crate) fn withdraw(sleeps: &AtomicU64) {
     // Relaxed: too late, it is rung once too often.
-    memory.word(sleeps).store(0, Ordering::Relaxed);
+    sleeps.store(0, Ordering::Relaxed);
 }
 
 /// Rings if word `sleeps` says that the other side sleeps, after something was published for it. (Hazard 1.)
 #[inline]
-pub(crate) fn wake(memory: &impl Memory, sleeps: usize, bell: &impl Bell) {
+pub(crate) fn wake(sleeps: &AtomicU64, bell: &impl Bell) {
     // Partner: the one in `announce`.
     fence(Ordering::SeqCst);
-    let sleeps = memory.word(sleeps);
-    if sleeps.load(Ordering::Relaxed) != 0 {
-        sleeps.store(0, Ordering::Relaxed);
+    if take_sleeper(sleeps) {
         bell.ring();
     }
+}
+
+/// Whether word `sleeps` says that the other side sleeps, which is to be rung then. After a fence behind what was published
+/// for it.
+#[inline(always)]
+pub(crate) fn take_sleeper(sleeps: &AtomicU64) -> bool {
+    let is_asleep = sleeps.load(Ordering::Relaxed) != 0;
+    if is_asleep {
+        sleeps.store(0, Ordering::Relaxed);
+    }
+    is_asleep
 }
 
 #[cfg(all(test, not(loom)))]

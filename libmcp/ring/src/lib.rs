@@ -34,6 +34,9 @@
 //!   6 SLEEPS = 0, and from the beginning
 //! ```
 //!
+//! A side that sends and then waits for what comes back ([`Duplex::call`]) is both at once: it takes the sleeper's steps 1 and 2,
+//! then publishes, and one fence stands for the two; and it rings and waits by one call of the bell.
+//!
 //! While nobody sleeps nobody rings: who polls costs the other side a look at a line that it owns.
 //!
 //! # Hazards
@@ -68,6 +71,6 @@ pub mod sync;
 mod model;
 
 pub use bell::{Bell, Interrupted};
-pub use duplex::{Duplex, Side};
+pub use duplex::{CallError, Duplex, Side};
 pub use memory::Memory;
 pub use message::Message;

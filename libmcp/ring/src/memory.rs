@@ -5,6 +5,9 @@ use crate::sync::{AtomicU64, Ordering};
 /// Bytes of a word.
 pub(crate) const WORD: usize = 8;
 
+/// Words of a cache line.
+pub const LINE: usize = 8;
+
 /// Memory that parties share. Whoever else has it may write any word of it at any moment.
 pub trait Memory {
     /// The word of that index.
@@ -12,12 +15,23 @@ pub trait Memory {
     /// # Panics
     /// If there is none.
     fn word(&self, index: usize) -> &AtomicU64;
+
+    /// The words of a cache line, of which `first`, a multiple of their number, is the index of the first.
+    ///
+    /// # Panics
+    /// If there is none.
+    fn line(&self, first: usize) -> &[AtomicU64; LINE];
 }
 
 impl<M: Memory + ?Sized> Memory for &M {
     #[inline(always)]
     fn word(&self, index: usize) -> &AtomicU64 {
         M::word(self, index)
+    }
+
+    #[inline(always)]
+    fn line(&self, first: usize) -> &[AtomicU64; LINE] {
+        M::line(self, first)
     }
 }
 
@@ -58,7 +72,7 @@ pub(crate) fn load<'a>(bytes: &mut [u8], at: impl Fn(usize) -> &'a AtomicU64) {
 
 #[cfg(test)]
 pub(crate) mod testing {
-    use super::{AtomicU64, Memory};
+    use super::{AtomicU64, LINE, Memory};
 
     /// Words of this process, for tests and models.
     pub struct Words(Vec<AtomicU64>);
@@ -74,6 +88,11 @@ pub(crate) mod testing {
     impl Memory for Words {
         fn word(&self, index: usize) -> &AtomicU64 {
             &self.0[index]
+        }
+
+        fn line(&self, first: usize) -> &[AtomicU64; LINE] {
+            assert!(first.is_multiple_of(LINE), "a line begins where lines do");
+            self.0[first..].first_chunk().expect("a line of the memory")
         }
     }
 }

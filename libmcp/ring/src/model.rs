@@ -4,6 +4,7 @@ use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
 use crate::bell::{Bell, Interrupted};
+use crate::duplex::{self, Duplex, Side};
 use crate::memory::testing::Words;
 use crate::mpsc;
 use crate::spsc::{self, Receiver, RecvError, Sender};
@@ -81,6 +82,25 @@ fn model_no_side_sleeps_when_there_is_something_to_do() {
             assert_eq!(sender.send_message(&message), Ok(()));
         }
         assert_eq!(other.join().unwrap(), [Ok(7), Ok(8)]);
+    });
+}
+
+/// As above, of two sides that call: one fence stands for two.
+#[test]
+fn model_no_side_that_calls_sleeps_when_there_is_something_to_do() {
+    bounded(4, || {
+        let words = Words::leak(duplex::len(2) / 8);
+        let [ours, theirs] = OneBell::pair();
+        let mut duplex = Duplex::new(words, 2, Side::First, ours);
+        let other = thread::spawn(move || {
+            let mut duplex = Duplex::new(words, 2, Side::Second, theirs);
+            let first = duplex.receiver.recv_message::<u64>();
+            let second = duplex.call_message::<u64, u64>(&8);
+            (first, second, duplex.sender.send_message(&10u64))
+        });
+        assert_eq!(duplex.call_message::<u64, u64>(&7), Ok(8));
+        assert_eq!(duplex.call_message::<u64, u64>(&9), Ok(10));
+        assert_eq!(other.join().unwrap(), (Ok(7), Ok(9), Ok(())));
     });
 }
 

@@ -128,7 +128,7 @@ impl<M: Memory, B: Bell> Sender<M, B> {
         memory::store(message, |n| slot.message(n));
         // Release: the message. Partner: `Receiver::take`.
         slot.turn().store(slot.empty + 1, Ordering::Release);
-        bell::wake(&self.memory, self.layout.first + RECEIVER_SLEEPS, &self.bell);
+        bell::wake(self.memory.word(self.layout.first + RECEIVER_SLEEPS), &self.bell);
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl<M: Memory, B: Bell> Sender<M, B> {
             }
             let since = self.bell.prepare();
             let sleeps = self.layout.first + SENDERS_SLEEP;
-            bell::announce(&self.memory, sleeps);
+            bell::announce(self.memory.word(sleeps));
             match self.try_send(message) {
                 // Not taken back afterwards: it may be somebody else's by then.
                 Err(SendError::Full) => self.bell.wait(since)?,
@@ -235,10 +235,10 @@ impl<M: Memory, B: Bell> Receiver<M, B> {
             }
             let since = self.bell.prepare();
             let sleeps = self.layout.first + RECEIVER_SLEEPS;
-            bell::announce(&self.memory, sleeps);
+            bell::announce(self.memory.word(sleeps));
             let done = self.try_recv(into);
             let waited = if done == Err(RecvError::Empty) { wait(&self.bell, since) } else { Ok(()) };
-            bell::withdraw(&self.memory, sleeps);
+            bell::withdraw(self.memory.word(sleeps));
             if done != Err(RecvError::Empty) {
                 return done;
             }
@@ -273,7 +273,7 @@ impl<M: Memory, B: Bell> Receiver<M, B> {
         // Release: the copy is made. Partner: `Sender::draw`.
         slot.turn().store(slot.empty.wrapping_add(2), Ordering::Release);
         self.next = self.next.wrapping_add(1);
-        bell::wake(&self.memory, self.layout.first + SENDERS_SLEEP, &self.bell);
+        bell::wake(self.memory.word(self.layout.first + SENDERS_SLEEP), &self.bell);
         received
     }
 }

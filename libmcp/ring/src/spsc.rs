@@ -5,40 +5,42 @@
 use core::fmt;
 
 use crate::bell::{self, Bell, Interrupted};
-use crate::memory::{self, Memory, WORD};
+use crate::memory::{self, LINE, Memory, WORD};
 use crate::message::Message;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Words before the places: a cache line that the sender writes, and one that the receiver does. In each is the word by
 /// which the *other* asks to be woken by its owner, who looks there often.
-const HEADER: usize = 16;
+const HEADER: usize = 2 * LINE;
 const PRODUCED: usize = 0;
 const RECEIVER_SLEEPS: usize = 1;
-const CONSUMED: usize = 8;
-const SENDER_SLEEPS: usize = 9;
+const CONSUMED: usize = LINE;
+const SENDER_SLEEPS: usize = LINE + 1;
 
 /// What both sides have agreed on. Neither ever reads it from shared memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
+    /// Of the sender's line.
     first: usize,
     capacity: usize,
 }
 
 impl Layout {
-    /// A ring of `capacity` words whose first word is `first`.
+    /// A ring of `capacity` words whose first word is `first`, where a cache line begins.
     ///
     /// # Panics
-    /// If the capacity is no power of two, or less than 2.
+    /// If none does; if the capacity is no power of two, or less than 2.
     #[must_use]
     pub const fn new(first: usize, capacity: usize) -> Self {
         assert!(capacity.is_power_of_two() && capacity >= 2, "a ring's capacity is a power of two");
+        assert!(first.is_multiple_of(LINE), "a ring begins where a cache line does");
         Self { first, capacity }
     }
 
-    /// Words that it takes.
+    /// Words that it takes: whole lines.
     #[must_use]
     pub const fn words(&self) -> usize {
-        HEADER + self.capacity
+        (HEADER + self.capacity).next_multiple_of(LINE)
     }
 
     /// The longest message, in bytes.
@@ -47,9 +49,16 @@ impl Layout {
         (self.capacity - 1) * WORD
     }
 
+    /// The line that the sender writes.
     #[inline(always)]
-    fn header<'a>(&self, memory: &'a impl Memory, word: usize) -> &'a AtomicU64 {
-        memory.word(self.first + word)
+    fn of_sender<'a>(&self, memory: &'a impl Memory) -> &'a [AtomicU64; LINE] {
+        memory.line(self.first)
+    }
+
+    /// The line that the receiver writes.
+    #[inline(always)]
+    fn of_receiver<'a>(&self, memory: &'a impl Memory) -> &'a [AtomicU64; LINE] {
+        memory.line(self.first + LINE)
     }
 
     /// The place of the word that is counted as `index`.
@@ -188,11 +197,10 @@ impl<M: Memory, B: Bell> Sender<M, B> {
                 done => return done,
             }
             let since = self.bell.prepare();
-            let sleeps = self.layout.first + SENDER_SLEEPS;
-            bell::announce(&self.memory, sleeps);
+            bell::announce(&self.layout.of_receiver(&self.memory)[SENDER_SLEEPS - LINE]);
             let done = self.try_send(message);
             let waited = if done == Err(SendError::Full) { wait(&self.bell, since) } else { Ok(()) };
-            bell::withdraw(&self.memory, sleeps);
+            bell::withdraw(&self.layout.of_receiver(&self.memory)[SENDER_SLEEPS - LINE]);
             if done != Err(SendError::Full) {
                 return done;
             }
@@ -208,24 +216,38 @@ impl<M: Memory, B: Bell> Sender<M, B> {
         self.send(message.to_bytes().as_ref())
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, message: &[u8]) -> Result<(), SendError> {
-        if message.len() > self.layout.longest() {
+        self.publish(message)?;
+        bell::wake(self.sleeps(), &self.bell);
+        Ok(())
+    }
+
+    /// The word by which the other side says that it sleeps.
+    #[inline(always)]
+    pub(crate) fn sleeps(&self) -> &AtomicU64 {
+        &self.layout.of_sender(&self.memory)[RECEIVER_SLEEPS]
+    }
+
+    /// Publishes a message, and looks for nobody who sleeps.
+    #[inline(always)]
+    pub(crate) fn publish(&mut self, message: &[u8]) -> Result<(), SendError> {
+        let layout = self.layout;
+        if message.len() > layout.longest() {
             return Err(SendError::TooLong);
         }
         let words = 1 + memory::words(message.len()) as u64;
         self.find_room(words)?;
-        let (layout, memory, produced) = (&self.layout, &self.memory, self.produced);
+        let (memory, produced) = (&self.memory, self.produced);
         layout.place(memory, produced).store(message.len() as u64, Ordering::Relaxed);
         memory::store(message, |n| layout.place(memory, produced + 1 + n as u64));
-        self.produced += words;
+        self.produced = produced + words;
         // Release: the message. Partner: `Receiver::available`.
-        layout.header(memory, PRODUCED).store(self.produced, Ordering::Release);
-        bell::wake(memory, layout.first + RECEIVER_SLEEPS, &self.bell);
+        layout.of_sender(memory)[PRODUCED].store(produced + words, Ordering::Release);
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn find_room(&mut self, words: u64) -> Result<(), SendError> {
         let capacity = self.layout.capacity as u64;
         if self.is_corrupt {
@@ -235,7 +257,7 @@ impl<M: Memory, B: Bell> Sender<M, B> {
             return Ok(());
         }
         // Acquire: the receiver has read what was there. Partner: `Receiver::give_back`.
-        let consumed = self.layout.header(&self.memory, CONSUMED).load(Ordering::Acquire);
+        let consumed = self.layout.of_receiver(&self.memory)[CONSUMED - LINE].load(Ordering::Acquire);
         // No less than before, and no more than there was.
         if consumed < self.consumed || consumed > self.produced {
             self.is_corrupt = true;
@@ -310,11 +332,10 @@ impl<M: Memory, B: Bell> Receiver<M, B> {
                 done => return done,
             }
             let since = self.bell.prepare();
-            let sleeps = self.layout.first + RECEIVER_SLEEPS;
-            bell::announce(&self.memory, sleeps);
+            bell::announce(&self.layout.of_sender(&self.memory)[RECEIVER_SLEEPS]);
             let done = self.try_recv(into);
             let waited = if done == Err(RecvError::Empty) { wait(&self.bell, since) } else { Ok(()) };
-            bell::withdraw(&self.memory, sleeps);
+            self.withdraw();
             if done != Err(RecvError::Empty) {
                 return done;
             }
@@ -328,47 +349,69 @@ impl<M: Memory, B: Bell> Receiver<M, B> {
     /// As [`recv`](Self::recv), and [`RecvError::Malformed`].
     pub fn recv_message<T: Message>(&mut self) -> Result<T, RecvError> {
         let mut bytes = T::EMPTY;
-        let len = self.recv(bytes.as_mut()).map_err(|error| match error {
-            RecvError::TooLong(_) => RecvError::Malformed,
-            other => other,
-        })?;
-        let is_whole = len == bytes.as_ref().len();
-        is_whole.then(|| T::from_bytes(&bytes)).flatten().ok_or(RecvError::Malformed)
+        let received = self.recv(bytes.as_mut());
+        typed(received, &bytes)
     }
 
-    #[inline]
-    fn take(&mut self, into: &mut [u8]) -> Result<usize, RecvError> {
+    /// Says that this side is about to sleep; a fence comes later.
+    #[inline(always)]
+    pub(crate) fn announce(&self) {
+        bell::announce_unfenced(&self.layout.of_sender(&self.memory)[RECEIVER_SLEEPS]);
+    }
+
+    /// Says that this side is awake.
+    #[inline(always)]
+    pub(crate) fn withdraw(&self) {
+        bell::withdraw(&self.layout.of_sender(&self.memory)[RECEIVER_SLEEPS]);
+    }
+
+    /// Whether nothing has come, as far as a look tells. What has is judged by who takes it.
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        // Acquire: as in `available`.
+        self.produced == self.consumed
+            && self.layout.of_sender(&self.memory)[PRODUCED].load(Ordering::Acquire) == self.consumed
+            && !self.is_corrupt
+    }
+
+    /// As [`try_recv`](Self::try_recv), but does not look whether the other side is gone.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, into: &mut [u8]) -> Result<usize, RecvError> {
         let available = self.available()?;
-        let (layout, memory, consumed) = (&self.layout, &self.memory, self.consumed);
+        let (layout, memory, consumed) = (self.layout, &self.memory, self.consumed);
         // Once: it may be another one the next moment.
         let len = layout.place(memory, consumed).load(Ordering::Relaxed);
-        let words = 1 + len.div_ceil(WORD as u64);
+        // Most are as long as is expected; and how long that is may be known.
+        let is_expected = len == into.len() as u64;
+        let words = 1 + if is_expected { into.len() as u64 } else { len }.div_ceil(WORD as u64);
         if words > available {
             self.is_corrupt = true;
             return Err(RecvError::Corrupt);
         }
         // It fits into the ring.
         let len = len as usize;
-        let received = match into.get_mut(..len) {
-            Some(into) => {
-                memory::load(into, |n| layout.place(memory, consumed + 1 + n as u64));
-                Ok(len)
-            }
-            None => Err(RecvError::TooLong(len)),
+        let received = if is_expected {
+            memory::load(into, |n| layout.place(memory, consumed + 1 + n as u64));
+            Ok(into.len())
+        } else if let Some(into) = into.get_mut(..len) {
+            memory::load(into, |n| layout.place(memory, consumed + 1 + n as u64));
+            Ok(len)
+        } else {
+            Err(RecvError::TooLong(len))
         };
         self.give_back(words);
         received
     }
 
     /// How many words there are: at least one.
-    #[inline]
+    #[inline(always)]
     fn available(&mut self) -> Result<u64, RecvError> {
         if self.is_corrupt {
             return Err(RecvError::Corrupt);
         }
         if self.produced == self.consumed {
             // Acquire: the messages. Partner: `Sender::put`.
-            let produced = self.layout.header(&self.memory, PRODUCED).load(Ordering::Acquire);
+            let produced = self.layout.of_sender(&self.memory)[PRODUCED].load(Ordering::Acquire);
             // No less than before, and no more than there is room for.
             if produced < self.consumed || produced - self.consumed > self.layout.capacity as u64 {
                 self.is_corrupt = true;
@@ -382,13 +425,25 @@ impl<M: Memory, B: Bell> Receiver<M, B> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn give_back(&mut self, words: u64) {
         self.consumed += words;
+        let line = self.layout.of_receiver(&self.memory);
         // Release: the copy is made. Partner: `Sender::find_room`.
-        self.layout.header(&self.memory, CONSUMED).store(self.consumed, Ordering::Release);
-        bell::wake(&self.memory, self.layout.first + SENDER_SLEEPS, &self.bell);
+        line[CONSUMED - LINE].store(self.consumed, Ordering::Release);
+        bell::wake(&line[SENDER_SLEEPS - LINE], &self.bell);
     }
+}
+
+/// The message that `bytes` are, of which so many were received.
+#[inline(always)]
+pub(crate) fn typed<T: Message>(received: Result<usize, RecvError>, bytes: &T::Bytes) -> Result<T, RecvError> {
+    let len = received.map_err(|error| match error {
+        RecvError::TooLong(_) => RecvError::Malformed,
+        other => other,
+    })?;
+    let is_whole = len == bytes.as_ref().len();
+    is_whole.then(|| T::from_bytes(bytes)).flatten().ok_or(RecvError::Malformed)
 }
 
 #[cfg(all(test, not(loom)))]

@@ -8,7 +8,7 @@ use crate::memory::testing::Words;
 
 const CAPACITY: usize = 8;
 /// The ring lies between others' words.
-const FIRST: usize = 5;
+const FIRST: usize = 8;
 const LAYOUT: Layout = Layout::new(FIRST, CAPACITY);
 const ALL: usize = FIRST + LAYOUT.words() + 5;
 

@@ -30,7 +30,8 @@ fn main() {
     measure!(protect, 1_000, |n| load("protect", n));
     measure!(fault, 1_000, |n| load("fault", n));
     qemu::control(format_args!("metric blocks {} ns", blocks()));
-    measure!(message, 1_000, messages);
+    measure!(message, 1_000, |n| messages("serve", "call", n));
+    measure!(message_apart, 1_000, |n| messages("echo", "ask", n));
 }
 
 static LOAD: OnceLock<Arc<Program>> = OnceLock::new();
@@ -57,8 +58,9 @@ fn page_faults(n: usize) {
     assert_eq!(child.state(), Some(State::Waiting));
 }
 
-/// Two processes say a word each to the other, so many times. What the processes themselves cost is the same each time.
-fn messages(n: usize) {
+/// Two processes say a word each to the other, so many times: one that answers, and one that asks. What the processes
+/// themselves cost is the same each time.
+fn messages(answers: &str, asks: &str, n: usize) {
     let program =
         CHANNEL.get_or_init(|| Program::load(libkern::include_program!("channel")).expect("the program is right"));
     let region = SharedRegion::new(ring::duplex::len(64)).expect("there is memory");
@@ -67,9 +69,9 @@ fn messages(n: usize) {
         let builder = Proc::create(program).name(what).arg(what).arg(argument).pass(end, Rights::ALL);
         builder.pass(region.clone(), Rights::ALL).run().expect("there is memory")
     };
-    let echo = start("echo", "64", one);
-    let asks = start("ask", &format!("{n:08}"), other);
-    assert_eq!((asks.wait(), echo.wait()), (Exit::Status(0), Exit::Status(0)));
+    let answers = start(answers, "64", one);
+    let asks = start(asks, &format!("{n:08}"), other);
+    assert_eq!((asks.wait(), answers.wait()), (Exit::Status(0), Exit::Status(0)));
 }
 
 fn processes(n: usize) {

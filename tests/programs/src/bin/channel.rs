@@ -3,9 +3,11 @@
 #![no_std]
 #![no_main]
 
-use libmcp::abi::call::{Error, number, rights};
+use core::sync::atomic::Ordering;
+
+use libmcp::abi::call::{Call, Error, number, rights};
 use libmcp::abi::handle::{Ended, MAX_IN_TRANSIT, ended};
-use libmcp::channel::{self, Bell, Doorbell, Memory, RecvError, SendError, Shared, mpsc};
+use libmcp::channel::{self, Bell, CallError, Doorbell, Memory, RecvError, SendError, Shared, mpsc};
 use libmcp::handle::{self, Handle, Rights};
 use libmcp::{call, process};
 
@@ -47,12 +49,17 @@ fn main() {
         "share" => share(),
         "echo" => echo(number),
         "ask" => ask(number),
+        "serve" => serve(),
+        "call" => call_server(number),
         "send_many" => send_many(number),
         "take" => take(),
         "wait_for_end" => wait_for_end(),
         "lie" => lie(),
         "hang" => loop {
             call::wait();
+        },
+        "spin" => loop {
+            core::hint::spin_loop();
         },
         _ => Err(line!()),
     };
@@ -76,6 +83,7 @@ fn handles() -> Outcome {
             (number::CLOSE, [word, 0, 0, 0, 0]),
             (number::DUPLICATE, [word, 1, 0, 0, 0]),
             (number::SIGNAL, [word, 0, 0, 0, 0]),
+            (number::SIGNAL_AND_WAIT, [word, 0, 0, 0, 0]),
         ] {
             check!(call::one(number, args) == Err(Error::BadHandle));
         }
@@ -84,6 +92,14 @@ fn handles() -> Outcome {
     check!(handle::signal(REGION) == Err(Error::BadHandle));
     // What has no rights.
     check!(handle::signal(none) == Err(Error::NoRight));
+    let signal_and_wait = |handle: Handle| call::one(number::SIGNAL_AND_WAIT, [handle.to_word(), 0, 0, 0, 0]);
+    check!(signal_and_wait(REGION) == Err(Error::BadHandle) && signal_and_wait(none) == Err(Error::NoRight));
+    // It waits for what comes, and for nothing that has come before.
+    process::slot().notif_pending.store(1, Ordering::SeqCst);
+    check!(signal_and_wait(END) == Ok(0));
+    let mut batch =
+        [number::NULL, number::SIGNAL_AND_WAIT].map(|number| Call::new(number, [END.to_word(), 0, 0, 0, 0]));
+    check!(call::run(&mut batch) == 2 && batch[1].outcome() == Err(Error::NotFirst));
     check!(handle::duplicate(none, Rights::ALL) == Err(Error::NoRight));
     // Rights that are none.
     check!(call::one(number::DUPLICATE, [END.to_word(), 1 << 6, 0, 0, 0]) == Err(Error::Invalid));
@@ -241,6 +257,7 @@ fn transfers() -> Outcome {
     check!(Doorbell::new(one).is_closed());
     check!(handle::transfer(one, REGION, Rights::ALL, 0) == Err(Error::Closed));
     check!(handle::signal(one) == Err(Error::Closed));
+    check!(call::one(number::SIGNAL_AND_WAIT, [one.to_word(), 0, 0, 0, 0]) == Err(Error::Closed));
     check!(handle::receive(one) == Err(Error::Closed));
     // What could not be given is still there.
     check!(handle::close(REGION) == Ok(()));
@@ -314,6 +331,34 @@ fn ask(count: usize) -> Outcome {
     for n in 0..count as u64 {
         check!(duplex.sender.send_message(&n) == Ok(()));
         check!(duplex.receiver.recv_message::<u64>() == Ok(n));
+    }
+    Ok(())
+}
+
+/// Passed: an end and a region whose other side calls. It answers each number with the next one.
+fn serve() -> Outcome {
+    let mut duplex = done!(channel::connect(END, REGION, 64));
+    let mut next = duplex.receiver.recv_message::<u64>();
+    loop {
+        match next {
+            Ok(n) => {
+                next = duplex.call_message(&(n + 1)).map_err(|error| match error {
+                    CallError::Recv(error) => error,
+                    CallError::Send(_) => RecvError::Corrupt,
+                });
+            }
+            Err(RecvError::Closed) => return Ok(()),
+            Err(_) => return Err(line!()),
+        }
+    }
+}
+
+/// Passed: an end and a region whose other side serves, as the first side.
+fn call_server(count: usize) -> Outcome {
+    let shared = done!(Shared::map(REGION, channel::duplex::len(64)));
+    let mut duplex = channel::Duplex::new(shared, 64, channel::Side::First, Doorbell::new(END));
+    for n in 0..count as u64 {
+        check!(duplex.call_message(&n) == Ok(n + 1));
     }
     Ok(())
 }

@@ -267,7 +267,7 @@ pub unsafe fn create_startup(phys: u64) -> Result<u64, MapError> {
 #[inline]
 pub unsafe fn load_root(root: u64) {
     // SAFETY: the caller's.
-    unsafe { Cr3::write(PhysFrame::containing_address(PhysAddr::new(root)), Cr3Flags::empty()) };
+    unsafe { asm!("mov cr3, {}", in(reg) root, options(nostack, preserves_flags)) };
 }
 
 /// Sets this core's page attribute table to what [`Caching`] takes for granted.

@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
-use libkern::kthread;
-use libkern::proc::{ChannelEnd, Exit, Rights, SharedRegion, channel};
+use libkern::proc::{ChannelEnd, Child, Exit, Rights, SharedRegion, channel};
 use libkern::ring::spsc::{RecvError, SendError};
 use libkern::ring::{Duplex, Memory, Side, duplex, mpsc};
 use libkern::time::Instant;
+use libkern::{cpu, kthread};
 
 use crate::support::{run, told};
 
@@ -76,6 +76,47 @@ fn siblings_talk_and_learn_that_the_other_has_gone() {
         assert_eq!(asks.wait(), Exit::Status(0));
         assert_eq!(echo.wait(), Exit::Status(0));
     }
+}
+
+#[libkern::test]
+fn a_call_is_a_message_each_way_between_siblings_and_with_the_parent() {
+    for _ in 0..5 {
+        let region = SharedRegion::new(duplex::len(WORDS)).expect("there is memory");
+        let (one, other) = channel();
+        let serves = told(&["serve"]).pass(one, TALKS).pass(region.clone(), SHARED).run().unwrap();
+        let calls = told(&["call", "300"]).pass(other, TALKS).pass(region, SHARED).run().unwrap();
+        assert_eq!(calls.wait(), Exit::Status(0));
+        assert_eq!(serves.wait(), Exit::Status(0));
+    }
+    let (region, mut ours, theirs) = rings(WORDS);
+    let serves = told(&["serve"]).pass(theirs, TALKS).pass(region, SHARED).run().unwrap();
+    for n in 0..300u64 {
+        assert_eq!(ours.call_message(&n), Ok(n + 1));
+    }
+    drop(ours);
+    assert_eq!(serves.wait(), Exit::Status(0));
+}
+
+/// A core that two processes hand to each other is not theirs: a third one has its turns, and so have kthreads.
+#[libkern::test(ids = ["K22", "K24"])]
+fn two_that_call_each_other_starve_nobody() {
+    let pair = || {
+        let region = SharedRegion::new(duplex::len(WORDS)).expect("there is memory");
+        let (one, other) = channel();
+        let serves = told(&["serve"]).pass(one, TALKS).pass(region.clone(), SHARED).run().unwrap();
+        [serves, told(&["call", "1000000000"]).pass(other, TALKS).pass(region, SHARED).run().unwrap()]
+    };
+    // More than there are cores, so that each core has both: some who talk, and somebody who goes on for ever.
+    let talk: Vec<_> = (0..cpu::count()).flat_map(|_| pair()).collect();
+    let others: Vec<_> = (0..=cpu::count()).map(|_| told(&["spin"]).run().unwrap()).collect();
+    let turns = |all: &[Child]| all.iter().map(|child| child.stats().expect("it runs").turns).min();
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while turns(&others) < Some(5) || turns(&talk) < Some(5) {
+        assert!(Instant::now() < deadline, "turns: {:?} and {:?}", turns(&others), turns(&talk));
+        kthread::sleep(Duration::from_millis(1));
+    }
+    talk.iter().chain(&others).for_each(Child::kill);
+    assert!(talk.iter().chain(&others).all(|child| child.wait() == Exit::Killed));
 }
 
 #[libkern::test]

@@ -9,7 +9,7 @@ use libmcp::{call, process};
 use crate::support::{DATA, Outcome, PAGE, USER_END, check, pages, pages_at, quick, trap};
 
 /// Calls that there are.
-const KNOWN: [u32; 23] = [
+const KNOWN: [u32; 24] = [
     number::NULL,
     number::EXIT,
     number::YIELD,
@@ -28,6 +28,7 @@ const KNOWN: [u32; 23] = [
     number::SIGNAL,
     number::TRANSFER,
     number::RECEIVE,
+    number::SIGNAL_AND_WAIT,
     number::CHILD_KILL,
     number::CHILD_WAIT,
     number::WRITE_CONSOLE,
