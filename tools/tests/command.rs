@@ -249,7 +249,7 @@ fn without_an_application_the_next_step_is_named() {
     assert!(stderr.contains("only from within its workspace"), "{stderr}");
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (_, stderr, _) = output(roost(&["run", "helo"]).current_dir(workspace));
-    assert!(stderr.contains("there is no application `helo`; there are hello"), "{stderr}");
+    assert!(stderr.contains("there is no application `helo`; there are browser, hello"), "{stderr}");
 }
 
 #[test]
