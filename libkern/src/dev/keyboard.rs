@@ -45,13 +45,15 @@ static IS_THERE: OnceCell<bool> = OnceCell::uninit();
 /// listen to it. A kthread's context; does not block.
 #[must_use]
 pub fn is_there() -> bool {
-    *IS_THERE.get_or_init(|| {
+    // Not `get_or_init`: that panics where another core has just done it (conquer-once 0.4).
+    IS_THERE.init_once(|| {
         if !i8042::init() {
             return false;
         }
         interrupts::set_handler(VECTOR, |_| receive());
         ioapic::route_isa(ISA_LINE, VECTOR, 0)
-    })
+    });
+    *IS_THERE.try_get().expect("found out above")
 }
 
 /// The next key that is pressed. Blocks until there is one: for ever, if there is no keyboard.

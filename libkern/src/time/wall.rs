@@ -15,12 +15,14 @@ static RESET: OnceCell<Option<Duration>> = OnceCell::uninit();
 /// first call, any later.
 #[must_use]
 pub fn wall_clock() -> Option<Duration> {
-    let reset = RESET.get_or_init(|| {
+    // Not `get_or_init`: that panics where another core has just done it (conquer-once 0.4).
+    RESET.init_once(|| {
         let now = rtc::read()?;
         let days = days_since_1970(now.year, now.month, now.day);
         let seconds = days * 86_400 + u64::from(now.hour) * 3600 + u64::from(now.minute) * 60 + u64::from(now.second);
         Duration::from_secs(seconds).checked_sub(since_reset())
     });
+    let reset = RESET.try_get().expect("read above");
     reset.map(|reset| reset + since_reset())
 }
 

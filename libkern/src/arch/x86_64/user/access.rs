@@ -156,7 +156,7 @@ static OTHERS: OnceCell<[FixUp; FIX_UPS]> = OnceCell::uninit();
 static FIX_UP: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 pub(super) fn begin_use(others: [FixUp; FIX_UPS]) {
-    let _ = OTHERS.get_or_init(|| others);
+    OTHERS.init_once(|| others);
     FIX_UP.store(fix_up as *mut (), Ordering::Release);
 }
 

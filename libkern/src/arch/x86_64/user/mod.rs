@@ -164,7 +164,9 @@ static TABLE: OnceCell<InterruptDescriptorTable> = OnceCell::uninit();
 /// # Safety
 /// Interrupts off; the handlers are set.
 pub unsafe fn activate() {
-    TABLE.get_or_init(build_table).load();
+    // Not `get_or_init`: that panics where another core has just done it (conquer-once 0.4).
+    TABLE.init_once(build_table);
+    TABLE.try_get().expect("made above").load();
     let entry = if HAS_AVX.load(Ordering::Relaxed) { addr_of!(__user_call_avx) } else { addr_of!(__user_call) };
     let masked = RFlags::INTERRUPT_FLAG
         | RFlags::DIRECTION_FLAG
