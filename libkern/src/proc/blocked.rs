@@ -141,19 +141,16 @@ pub(super) fn is_blocked() -> bool {
     !user::is_from_user()
 }
 
-/// The process for which the running kthread works, since it has blocked.
-pub(crate) fn proc_of_blocked<'a>() -> &'a Proc {
-    // SAFETY: written by `on_block`, which has counted the reference; it is there until `end`.
-    unsafe { &*(*place()).proc }
-}
-
-/// Ends the work of a trap that had blocked: the process may go, the kthread is the idle loop's again.
-pub(crate) fn end() -> ! {
+/// Ends the work of a trap that had blocked: the process may go, the kthread is the idle loop's again. Whoever sees what `say`
+/// says finds room for another that blocks.
+#[inline(always)]
+pub(crate) fn end(say: impl FnOnce(&Proc)) -> ! {
     // SAFETY: the reference that `on_block` has counted.
     let proc = unsafe { Arc::from_raw((*place()).proc) };
     leave_list(&proc, place());
     // A request that came too late is for nobody.
     let _ = kthread::current().abort_slot().take();
+    say(&proc);
     work::end_work(&proc);
     drop(proc);
     current::leave()

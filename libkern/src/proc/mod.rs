@@ -89,7 +89,7 @@ on_metal! {
     pub(crate) mod umem;
     mod work;
 
-    pub(crate) use blocked::{Rest, abort_call, end as end_blocked, listed, proc_of_blocked, will_block};
+    pub(crate) use blocked::{Rest, abort_call, end as end_blocked, listed, will_block};
     pub(crate) use process::offsets;
     pub(crate) use start::Calls;
     pub(crate) use event::{post, set_alarm};

@@ -41,7 +41,7 @@ pub(super) extern "C" fn on_trap(context: *mut Context) {
             fault::raise(proc, context, vector, 0);
         }
         if blocked::is_blocked() {
-            blocked::end();
+            blocked::end(|_| ());
         }
     }
     if !current::may_return() {

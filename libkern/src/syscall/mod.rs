@@ -174,8 +174,7 @@ extern "C" fn deny(proc: &Proc, number: u32) -> i64 {
 
 /// A call that had blocked has come to its end.
 extern "C" fn end_blocked(call: usize, result: i64) -> ! {
-    complete(proc::proc_of_blocked(), call, result);
-    proc::end_blocked()
+    proc::end_blocked(|proc| complete(proc, call, result))
 }
 
 /// Reads the number of a call where that has faulted; a negative one if there is no call: then it and those behind it are
@@ -255,7 +254,7 @@ fn end_with(proc: &Proc, call: usize, leave: fn() -> !) -> i64 {
     }
     if !user::is_from_user() {
         // That has blocked, with the rest of the batch passed on, and the process has gone on.
-        proc::end_blocked();
+        proc::end_blocked(|_| ());
     }
     if end != next {
         // SAFETY: the trap has not blocked, and its core refers to the process.
