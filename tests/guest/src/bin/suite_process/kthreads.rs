@@ -55,8 +55,9 @@ fn interrupts_of_a_process_begin_at_the_top_of_the_running_kthread_s_stack() -> 
     static CAME: AtomicUsize = AtomicUsize::new(0);
     static LEAST: AtomicUsize = AtomicUsize::new(usize::MAX);
     static MOST: AtomicUsize = AtomicUsize::new(0);
-    if cpu::count() == 1 {
-        return skip("there is no other core to send from");
+    // With more cores than the host has, kthreads have it wander, and it is hardly met anywhere.
+    if !(2..=4).contains(&cpu::count()) {
+        return skip("needs another core to send from, and a processor for each");
     }
     /// How far below the top of its stack an interrupt is that came from ring 3, as what it calls sees it.
     fn measure() {
@@ -72,8 +73,10 @@ fn interrupts_of_a_process_begin_at_the_top_of_the_running_kthread_s_stack() -> 
     // Kthreads run on the process's core meanwhile, so that it is not always the same one that is left.
     let sleepers = sleepers(1);
     let child = start(&["spin"]);
-    sleep_until("five hundred interrupts of the process", || {
+    // This core is busy sending, so the process is on one of the others.
+    spin_until("five hundred interrupts of the process", || {
         (1..cpu::count()).for_each(|core| kmsg::send_immediate(core, |_| measure()));
+        dawdle(1_000);
         CAME.load(Ordering::Relaxed) >= 500
     });
     stop(sleepers);
@@ -110,7 +113,7 @@ fn a_message_that_comes_at_the_end_of_a_trap_finds_its_core_without_a_process() 
     }
     let child = Arc::new(start(&["refused"]));
     spin_until("it to run", || child.state() == Some(State::RunningS));
-    for sent in 1..=20_000 {
+    for sent in 1..=4_000 {
         let child = child.clone();
         kmsg::send_routine(1, move |_| {
             // This core is busy sending, so nobody runs the process.
