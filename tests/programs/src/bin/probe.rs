@@ -182,8 +182,9 @@ fn sleep_for_ever(aborts: bool) -> Outcome {
         wait_for_ever();
     }
     let abort = |call: &Call| call::one(number::ABORT, [(&raw const *call).addr() as u64, 0, 0, 0, 0]);
-    if abort(&calls[1]) != Ok(1) {
-        return Err(4);
+    // It has begun, and blocks, as soon as the core that has the rest of the batch comes to it.
+    while abort(&calls[1]).map_err(|_| 4u64)? == 0 {
+        call::yield_now().map_err(|_| 5u64)?;
     }
     while !calls[1].is_done() {
         call::yield_now().map_err(|_| 5u64)?;
